@@ -1,0 +1,47 @@
+#include "kernel/fd.hpp"
+
+#include <fcntl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <cerrno>
+
+namespace gantry::kernel {
+
+Fd& Fd::operator=(Fd&& other) noexcept {
+  if (this != &other) {
+    reset();
+    raw_ = std::exchange(other.raw_, -1);
+  }
+  return *this;
+}
+
+Fd::~Fd() {
+  reset();
+}
+
+void Fd::reset() {
+  const int saved = errno;
+  if (raw_ >= 0) ::close(raw_);
+  raw_ = -1;
+  errno = saved;
+}
+
+Result<Fd> duplicate(const Fd& fd) {
+  const int raw = ::fcntl(fd.raw(), F_DUPFD_CLOEXEC, 0);
+  if (raw < 0) return Error::fromErrno(errno, "duplicate a descriptor");
+  return Fd(raw);
+}
+
+Result<Pipe> pipe(int flags) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC | flags) != 0) return Error::fromErrno(errno, "make a pipe");
+  return Pipe{Fd(ends[0]), Fd(ends[1])};
+}
+
+Result<SocketPair> socketPair(int type) {
+  int ends[2];
+  if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) return Error::fromErrno(errno, "make a socket pair");
+  return SocketPair{Fd(ends[0]), Fd(ends[1])};
+}
+
+}  // namespace gantry::kernel
