@@ -105,6 +105,15 @@ struct Usage {
   std::optional<std::uint64_t> diskLimitBytes;
 };
 
+// Something in the kernel that outlives the agent, by the name under which it can be found again: {"cgroup",
+// "/gantry/web"}, {"netns", "/run/gantry/netns/web"}, {"mount", "/run/gantry/containers/web/rootfs"}.
+struct KernelObject {
+  std::string kind;
+  std::string name;
+
+  auto operator<=>(const KernelObject&) const = default;
+};
+
 // Addresses and ports a container got, for status and for its own environment.
 struct NetworkStatus {
   std::string network;
@@ -121,8 +130,13 @@ class Isolator {
   // Refuses, before anything is touched, what this host cannot enforce: InvalidArgument or Unsupported with a message
   // "<field>: <reason>".
   virtual Result<void> check(const ContainerRequest& request) const;
+  // What prepare is going to make for `container`. The agent writes it to its ledger, durably and together with the
+  // container's record, before prepare is called, and strikes it out after cleanup succeeded. Pure.
+  virtual std::vector<KernelObject> plan(const Container& container) const;
+  // False lets prepare run beside the image download; its container then has no layers and no image configuration.
+  virtual bool needsImage() const;
   // Creates what the host must provide and says what the bundle needs. May be called again after a crash. What cleanup
-  // will need is handed to `save` (durable when it returns) before it is made.
+  // needs beyond the request and the plan goes to SavedStates (isolators/saved_states.hpp) before it is made.
   virtual async::Task<Result<Contribution>> prepare(ContainerPtr container) = 0;
   // The container's first process exists and has not run the user's program yet.
   virtual async::Task<Result<void>> attach(ContainerPtr container, pid_t init);
@@ -135,6 +149,9 @@ class Isolator {
   virtual async::Task<Result<void>> cleanup(ContainerPtr container) = 0;
   // After a restart, before anything else is called for `container`, which goes on running.
   virtual async::Task<Result<void>> recover(ContainerPtr container);
+  // The ids of containers of which this isolator finds something on the host, whoever made it. After a restart the agent
+  // calls cleanup for those it has no record of (with a container of which only the id and the directories are right).
+  virtual std::vector<std::string> leftovers() const;
 };
 
 }  // namespace gantry::isolators
