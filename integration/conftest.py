@@ -1,0 +1,72 @@
+"""Fixtures of all integration tests, and the check that each test leaves nothing behind."""
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from gantrytest import leaks  # noqa: E402
+from gantrytest.bundle import Bundle, Rootfs, default_spec  # noqa: E402
+from gantrytest.session import Session  # noqa: E402
+
+
+@pytest.fixture(scope="session")
+def session():
+    if os.geteuid() != 0:
+        pytest.exit("the integration tests need root", returncode=2)
+    made = Session()
+    yield made
+    leaks.sweep(made)
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def watched() -> leaks.Watched:
+    return leaks.Watched()
+
+
+@pytest.fixture(autouse=True)
+def leak_check(session, watched, request):
+    """Fails the test that leaves something on the host, naming it."""
+    before = leaks.snapshot(session, watched)
+    keep = leaks.processes.of_session(session)
+    yield
+    left = leaks.new_since(before, session, watched)
+    if left:
+        leaks.sweep(session, keep)
+        pytest.fail("left behind:\n  " + "\n  ".join(left), pytrace=False)
+
+
+@pytest.fixture(scope="session")
+def rootfs_maker(session) -> Rootfs:
+    return Rootfs(session)
+
+
+@pytest.fixture
+def directory(session, request) -> Path:
+    """A directory of the test's own."""
+    return session.temporary("t")
+
+
+@pytest.fixture
+def new_bundle(session, rootfs_maker, directory):
+    """Makes bundles: busybox and the probe under the default configuration."""
+    count = 0
+
+    def make() -> Bundle:
+        nonlocal count
+        count += 1
+        path = directory / f"b{count}"
+        path.mkdir()
+        rootfs_maker.make(path / "rootfs")
+        return Bundle(path, default_spec(f"/{session.cgroups_root}/{directory.name.replace('.', '-')}-{count}"))
+
+    return make
+
+
+@pytest.fixture
+def bundle(new_bundle) -> Bundle:
+    return new_bundle()

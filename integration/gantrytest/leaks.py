@@ -1,0 +1,131 @@
+"""What a test may leave behind, found by looking at the host before and after it.
+
+Only things that carry this run's marks are counted (its directory, cgroup root, bridge, subnet, container ids), so
+that other users of the machine neither hide a leak nor cause one.
+"""
+
+import os
+import signal
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from . import cgroups, mountinfo, processes
+from .session import Session
+
+
+@dataclass
+class Watched:
+    """What the fixtures in use could leave behind, beside the session's own marks."""
+
+    # Directories whose entries are counted, such as a runtime's state directory.
+    directories: set = field(default_factory=set)
+    bridges: set = field(default_factory=set)
+    subnets: set = field(default_factory=set)
+    cni_networks: set = field(default_factory=set)
+
+
+def _interfaces(watched: Watched) -> set[str]:
+    found = set()
+    for bridge in watched.bridges:
+        ports = Path("/sys/class/net", bridge, "brif")
+        if ports.is_dir():
+            found.update(f"{bridge}/{port}" for port in os.listdir(ports))
+    return found
+
+
+def _nat_rules(watched: Watched) -> set[str]:
+    if not watched.subnets:
+        return set()
+    found = set()
+    for program in ("iptables-save", "iptables-legacy-save", "iptables-nft-save"):
+        try:
+            listing = subprocess.run([program], capture_output=True, text=True, timeout=20).stdout
+        except FileNotFoundError:
+            continue
+        for line in listing.splitlines():
+            # Addresses of containers; the subnet's own rules come and go with the agent.
+            if line.startswith("-A") and any(subnet in line for subnet in watched.subnets):
+                found.add(line)
+    return found
+
+
+def _allocations(watched: Watched) -> set[str]:
+    found = set()
+    for network in watched.cni_networks:
+        for directory in (Path("/var/lib/cni/networks", network), *(d / network for d in watched.directories)):
+            if directory.is_dir():
+                found.update(str(entry) for entry in directory.iterdir() if entry.name[0].isdigit())
+    return found
+
+
+def _entries(watched: Watched) -> set[str]:
+    found = set()
+    for directory in watched.directories:
+        if Path(directory).is_dir():
+            found.update(str(entry) for entry in Path(directory).iterdir())
+    return found
+
+
+def _mounts(session: Session) -> set[str]:
+    inside = str(session.directory) + "/"
+    return {f"{mount.point} ({mount.kind})" for mount in mountinfo.of_host() if mount.point.startswith(inside)}
+
+
+def _network_namespaces(session: Session) -> set[str]:
+    """Named ones that carry our name, and any that a process of ours holds."""
+    found = set()
+    named = Path("/run/netns")
+    if named.is_dir():
+        found.update(str(entry) for entry in named.iterdir() if session.name in entry.name)
+    host = os.readlink("/proc/self/ns/net")
+    for pid in processes.of_session(session):
+        try:
+            own = os.readlink(f"/proc/{pid}/ns/net")
+            held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
+        except OSError:
+            continue
+        found.update(link for link in (own, *held) if link.startswith("net:") and link != host)
+    return found
+
+
+def snapshot(session: Session, watched: Watched) -> dict[str, set[str]]:
+    return {
+        "cgroup": cgroups.below(session.cgroups_root),
+        "mount": _mounts(session),
+        "process": {processes.describe(pid) for pid in processes.of_session(session)},
+        "network namespace": _network_namespaces(session),
+        "interface": _interfaces(watched),
+        "NAT rule": _nat_rules(watched),
+        "address allocation": _allocations(watched),
+        "state": _entries(watched),
+    }
+
+
+def new_since(before: dict, session: Session, watched: Watched, patience: float = 3.0) -> list[str]:
+    """What is there now and was not before. The kernel takes some things down late, hence the patience."""
+    deadline = time.monotonic() + patience
+    while True:
+        after = snapshot(session, watched)
+        leaked = [f"{kind}: {item}" for kind, items in after.items() for item in sorted(items - before.get(kind, set()))]
+        if not leaked or time.monotonic() > deadline:
+            return leaked
+        time.sleep(0.05)
+
+
+def sweep(session: Session, keep: set[int] = frozenset()) -> None:
+    """Ends and removes everything of the session but the processes in `keep`, so that one leak fails one test."""
+    for pid in processes.of_session(session) - set(keep):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    deadline = time.monotonic() + 3
+    while processes.of_session(session) - set(keep) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    inside = str(session.directory) + "/"
+    for mount in reversed([m for m in mountinfo.of_host() if m.point.startswith(inside)]):
+        subprocess.run(["umount", "-l", mount.point], capture_output=True)
+    if not keep:
+        cgroups.remove(session.cgroups_root)

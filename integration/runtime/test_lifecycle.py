@@ -1,0 +1,211 @@
+"""create, start, state, kill, delete, list, run: what a runtime's caller drives (runtime-spec, runtime.md)."""
+
+import json
+import os
+import signal
+import subprocess
+
+import pytest
+
+from gantrytest.cgroups import Cgroup
+from gantrytest.oci_runtime import RuntimeFailed, wait_until
+
+
+def test_a_container_goes_from_created_to_gone(runtime, bundle):
+    with runtime.container(bundle.probe("signal", "ready"), start=False) as container:
+        state = runtime.state(container.id)
+        assert state["id"] == container.id
+        assert state["status"] == "created"
+        assert state["pid"] == container.pid
+        assert state["bundle"] == str(bundle.path)
+        assert state["ociVersion"]
+        assert container.output == "", "the program must not run before start"
+
+        container.start()
+        container.wait_for_output("ready")
+        assert container.status == "running"
+        assert runtime.ids() == [container.id]
+
+        container.kill("TERM")
+        container.wait_for("stopped")
+        container.delete()
+        assert runtime.ids() == []
+    assert not Cgroup(bundle.cgroup).exists()
+
+
+@pytest.mark.parametrize("status", [0, 1, 42, 255])
+def test_run_exits_as_the_program_does(runtime, bundle, status):
+    assert runtime.run(bundle.probe("exit", str(status))).returncode == status
+
+
+def test_run_reports_a_killed_program_as_128_and_the_signal(runtime, bundle):
+    assert runtime.run(bundle.shell("/bin/probe raise 11 & wait $!; exit $?")).returncode == 128 + signal.SIGSEGV
+
+
+def test_run_passes_standard_streams(runtime, bundle):
+    result = runtime.run(bundle.shell("cat; echo problem >&2"), stdin=None, input="through\n")
+    assert (result.stdout, result.stderr) == ("through\n", "problem\n")
+
+
+def test_run_detached_returns_while_the_program_runs(runtime, bundle):
+    id = runtime.new_id()
+    runtime.call(
+        "run", "--detach", "--bundle", str(bundle.probe("pause").write()), "--pid-file", str(bundle.path / "pid"), id,
+        capture_output=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert runtime.state(id)["status"] == "running"
+    assert int((bundle.path / "pid").read_text()) == runtime.state(id)["pid"]
+    runtime.call("delete", "--force", id)
+
+
+def test_the_bundle_is_the_current_directory_by_default(runtime, bundle):
+    bundle.probe("exit", "7").write()
+    assert runtime.call("run", runtime.new_id(), cwd=bundle.path, check=False).returncode == 7
+
+
+@pytest.mark.parametrize("spelling", ["USR1", "SIGUSR1", str(int(signal.SIGUSR1))])
+def test_kill_takes_signals_by_name_and_number(runtime, bundle, spelling):
+    with runtime.container(bundle.probe("signal", "ready")) as container:
+        container.wait_for_output("ready")
+        container.kill(spelling)
+        container.wait_for_output("SIGUSR1")
+
+
+def test_kill_without_a_signal_sends_sigterm(runtime, bundle):
+    with runtime.container(bundle.probe("signal", "ready")) as container:
+        container.wait_for_output("ready")
+        runtime.call("kill", container.id)
+        container.wait_for_output("SIGTERM")
+
+
+def test_kill_all_reaches_every_process_of_a_container_without_pid_namespace(runtime, bundle):
+    bundle.without_namespace("pid").shell("sleep 1000 & sleep 1000 & wait")
+    with runtime.container(bundle) as container:
+        cgroup = Cgroup(bundle.cgroup).directory("pids")
+        wait_until(lambda: len((cgroup / "cgroup.procs").read_text().split()) == 3, "three processes run")
+        container.kill("KILL", "--all")
+        wait_until(lambda: not (cgroup / "cgroup.procs").read_text().split(), "all of them are gone")
+
+
+def test_deleting_the_first_process_of_a_pid_namespace_takes_the_others_along(runtime, bundle):
+    with runtime.container(bundle.shell("sleep 1000 & sleep 1000 & echo up; wait")) as container:
+        container.wait_for_output("up")
+        container.kill("KILL")
+        container.wait_for("stopped")
+        container.delete()
+
+
+def test_a_created_container_can_be_killed_and_deleted_without_start(runtime, bundle):
+    with runtime.container(bundle.probe("pause"), start=False) as container:
+        container.kill("KILL")
+        container.wait_for("stopped")
+        container.delete()
+
+
+def test_delete_refuses_a_running_container_and_force_does_not(runtime, bundle):
+    with runtime.container(bundle.probe("pause")) as container:
+        with pytest.raises(RuntimeFailed, match="(?i)running|not stopped"):
+            container.delete()
+        assert container.status == "running"
+        container.delete("--force")
+        assert runtime.ids() == []
+
+
+def test_delete_force_of_an_unknown_container_succeeds(runtime):
+    assert runtime.call("delete", "--force", "nobody", check=False).returncode == 0
+
+
+@pytest.mark.parametrize("verb", ["start", "state", "delete", "exec"])
+def test_verbs_fail_on_an_unknown_container(runtime, verb):
+    words = ["nobody", "/bin/true"] if verb == "exec" else ["nobody"]
+    result = runtime.call(verb, *words, check=False)
+    assert result.returncode != 0
+    assert "does not exist" in result.stderr or "not found" in result.stderr or "no such" in result.stderr
+
+
+def test_start_works_once(runtime, bundle):
+    with runtime.container(bundle.probe("pause")) as container:
+        with pytest.raises(RuntimeFailed):
+            container.start()
+        assert container.status == "running"
+
+
+def test_an_id_can_be_used_once(runtime, bundle, new_bundle):
+    with runtime.container(bundle.probe("pause")) as container:
+        result = runtime.run(new_bundle(), id=container.id)
+        assert result.returncode != 0
+        assert "exist" in result.stderr
+        assert container.status == "running"
+
+
+@pytest.mark.parametrize("id", ["", ".", "..", "a/b", "../up", "a b", "a\nb"])
+def test_ids_that_are_not_one_file_name_are_refused(runtime, bundle, id):
+    result = runtime.run(bundle, id=id or "''") if id else runtime.call("run", "--bundle", str(bundle.write()), "", check=False)
+    assert result.returncode != 0
+    assert "id" in result.stderr.lower()
+
+
+def test_list_names_status_and_bundle(runtime, bundle):
+    with runtime.container(bundle.probe("pause")) as container:
+        listed = json.loads(runtime.call("list", "--format", "json").stdout)
+        assert [(entry["id"], entry["status"], entry["bundle"]) for entry in listed] == [
+            (container.id, "running", str(bundle.path))
+        ]
+        assert listed[0]["pid"] == container.pid
+        table = runtime.call("list").stdout.splitlines()
+        assert table[0].split()[:3] == ["ID", "PID", "STATUS"]
+        assert table[1].split()[:3] == [container.id, str(container.pid), "running"]
+
+
+def test_the_state_repeats_the_annotations(runtime, bundle):
+    bundle.spec["annotations"] = {"com.example.key": "value"}
+    with runtime.container(bundle.probe("pause"), start=False) as container:
+        assert runtime.state(container.id)["annotations"]["com.example.key"] == "value"
+
+
+def test_a_program_that_ended_before_start_was_reported_is_stopped(runtime, bundle):
+    with runtime.container(bundle.probe("exit", "0")) as container:
+        container.wait_for("stopped")
+        assert runtime.state(container.id)["pid"] == 0
+        container.delete()
+
+
+def test_the_first_process_of_the_container_is_ours_to_wait_for(runtime, bundle):
+    """A supervisor that is a subreaper collects the exit status once `create` has exited: the monitor relies on it."""
+    script = f"""
+import ctypes, os, subprocess, sys
+ctypes.CDLL(None).prctl(36, 1, 0, 0, 0)
+command = {runtime.command()!r}
+id = "reaped"
+subprocess.run(command + ["create", "--bundle", {str(bundle.probe("exit", "9").write())!r}, "--pid-file", "pid", id], check=True)
+subprocess.run(command + ["start", id], check=True)
+pid = int(open("pid").read())
+_, status = os.waitpid(pid, 0)
+subprocess.run(command + ["delete", id], check=True)
+sys.exit(os.waitstatus_to_exitcode(status))
+"""
+    result = subprocess.run(["/usr/bin/python3", "-c", script], cwd=bundle.path, capture_output=True, text=True, timeout=30)
+    assert result.returncode == 9, result.stderr
+
+
+def test_many_containers_at_once(runtime, new_bundle):
+    bundles = [new_bundle().probe("facts") for _ in range(8)]
+    children = [
+        subprocess.Popen(
+            runtime.command("run", "--bundle", str(bundle.write()), runtime.new_id()),
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for bundle in bundles
+    ]  # fmt: skip
+    outputs = [child.communicate(timeout=60) for child in children]
+    assert [child.returncode for child in children] == [0] * 8, outputs
+    inodes = {json.loads(out)["namespaces"]["mnt"] for out, _ in outputs}
+    assert len(inodes) == 8
+
+
+def test_a_container_outlives_the_terminal_of_its_creator(runtime, bundle):
+    with runtime.container(bundle.probe("facts")) as container:
+        wait_until(lambda: container.output.endswith("}\n"), "the probe answers")
+        facts = json.loads(container.output)
+        assert facts["sid"] == facts["pid"] == 1
+        assert os.getsid(0) != container.pid
