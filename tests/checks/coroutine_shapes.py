@@ -24,7 +24,7 @@ def complaints(text: str):
             yield match.start(), "switch (co_await …)"
     for match in STATEMENT.finditer(text):
         awaited = match.group()[match.group().index("co_await"):]
-        if re.search(r"\b[A-Za-z_][\w:]*(<[^;<>]*>)?\s*\{", awaited):
+        if re.search(r"(\b[A-Za-z_][\w:]*(<[^;<>]*>)?|[(,])\s*\{", awaited):
             yield match.start() + match.group().index("co_await"), "an aggregate in one expression with co_await"
         if re.search(r"\?[^:]*[^:]:[^:]", awaited):
             yield match.start() + match.group().index("co_await"), "?: in one expression with co_await"
