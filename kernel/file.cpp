@@ -174,13 +174,6 @@ Result<void> removeTree(const std::string& path) {
   return removeBelow(parent, path.substr(slash + 1), path, above.st_dev);
 }
 
-Result<void> changeOwnerAt(const Fd& directory, const std::string& path, uid_t uid, gid_t gid) {
-  if (::fchownat(directory.raw(), path.c_str(), uid, gid, AT_SYMLINK_NOFOLLOW) != 0) {
-    return Error::fromErrno(errno, fmt::format("chown '{}'", path));
-  }
-  return {};
-}
-
 Result<void> rename(const std::string& from, const std::string& to) {
   if (::rename(from.c_str(), to.c_str()) != 0) {
     return Error::fromErrno(errno, fmt::format("rename '{}' to '{}'", from, to));

@@ -54,8 +54,6 @@ inline Result<void> unlink(const std::string& path) {
 // rm -rf that never follows a symlink and never leaves the file system `path` is on (a mount point below it is Busy).
 // A missing path is success.
 Result<void> removeTree(const std::string& path);
-// fchownat without following a symlink.
-Result<void> changeOwnerAt(const Fd& directory, const std::string& path, uid_t uid, gid_t gid);
 Result<void> rename(const std::string& from, const std::string& to);
 Result<void> symlinkAt(const std::string& target, const Fd& directory, const std::string& path);
 Result<std::string> readLinkAt(const Fd& directory, const std::string& path);

@@ -49,7 +49,8 @@ struct ExitRecord {
   std::chrono::system_clock::time_point time;
 };
 
-// Only used on the agent's thread. Destroying it leaves the monitor and the container as they are.
+// Only used on the agent's thread. One coroutine at a time awaits created() or exited(). Destroying it leaves a running
+// container and its monitor as they are.
 class Monitor {
  public:
   // Starts a monitor, which at once starts `runtime create` (or exec). Completes when its socket answers. An Error

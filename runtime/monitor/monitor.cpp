@@ -118,7 +118,11 @@ bool Monitor::listen() {
     complain("write the record 'monitor'", errno);
     return false;
   }
-  (void)!::write(STDOUT_FILENO, "ready\n", 6);
+  // An agent that died meanwhile does not know of us, and would not look for a container that it never saw.
+  if (::write(STDOUT_FILENO, "ready\n", 6) < 0 && errno == EPIPE) {
+    ::unlinkat(directory_, monitor_protocol::kSocketName, 0);
+    return false;
+  }
   const int null = ::open("/dev/null", O_RDWR | O_CLOEXEC);
   ::dup2(null, STDOUT_FILENO);
   ::close(null);
