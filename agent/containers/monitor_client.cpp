@@ -99,7 +99,8 @@ class SocketAttachment final : public Attachment {
 
   async::Task<Result<void>> writeStdin(std::string data) override {
     for (std::size_t start = 0; start < data.size(); start += protocol::kMaxPayload) {
-      std::string packet = protocol::kStdin + data.substr(start, protocol::kMaxPayload);
+      std::string packet(1, protocol::kStdin);
+      packet.append(data, start, protocol::kMaxPayload);
       CO_TRY_VOID(co_await socket_.send(std::move(packet)));
     }
     co_return Result<void>();
