@@ -58,6 +58,7 @@ std::optional<MountEntry> parseLine(std::string_view line) {
   entry.shared = before.find("shared:") != std::string_view::npos;
   entry.type = cut(after, ' ');
   entry.source = unescape(cut(after, ' '));
+  entry.superOptions = cut(after, ' ');
   return entry;
 }
 

@@ -19,6 +19,7 @@ struct MountEntry {
   bool shared = false;     // in a peer group
   std::string type;
   std::string source;
+  std::string superOptions;  // of the file system: "rw,size=64k"
 };
 
 // In the order of the file: a mount comes after the one it is on. Malformed lines are Internal.
