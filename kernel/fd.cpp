@@ -5,6 +5,8 @@
 #include <unistd.h>
 #include <cerrno>
 
+#include <algorithm>
+
 namespace gantry::kernel {
 
 Fd& Fd::operator=(Fd&& other) noexcept {
@@ -24,6 +26,17 @@ void Fd::reset() {
   if (raw_ >= 0) ::close(raw_);
   raw_ = -1;
   errno = saved;
+}
+
+void closeAllBut(std::vector<int> keep) {
+  std::ranges::sort(keep);
+  unsigned first = 0;
+  for (const int kept : keep) {
+    const auto number = static_cast<unsigned>(kept);
+    if (number > first) ::close_range(first, number - 1, 0);
+    first = number + 1;
+  }
+  ::close_range(first, ~0U, 0);
 }
 
 Result<Fd> duplicate(const Fd& fd) {

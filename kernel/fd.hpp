@@ -2,6 +2,7 @@
 #pragma once
 
 #include <utility>
+#include <vector>
 
 #include "base/result.hpp"
 
@@ -30,6 +31,10 @@ class Fd {
 
 // dup with O_CLOEXEC (fcntl F_DUPFD_CLOEXEC).
 Result<Fd> duplicate(const Fd& fd);
+
+// Closes every descriptor of this process that is not in `keep` (close_range, Linux 5.9): for a forked child that goes
+// on with its parent's program and never returns to the owners of the others.
+void closeAllBut(std::vector<int> keep);
 
 struct Pipe {
   Fd read;

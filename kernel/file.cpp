@@ -117,6 +117,30 @@ Result<void> writeExistingAt(const Fd& directory, const std::string& path, std::
   return {};
 }
 
+Result<std::size_t> writeAt(const Fd& file, std::string_view data, std::uint64_t offset) {
+  const ssize_t count =
+      retry([&] { return ::pwrite(file.raw(), data.data(), data.size(), static_cast<off_t>(offset)); });
+  if (count < 0) return Error::fromErrno(errno, "write");
+  return static_cast<std::size_t>(count);
+}
+
+Result<std::size_t> readNext(const Fd& file, char* buffer, std::size_t limit) {
+  const ssize_t count = retry([&] { return ::read(file.raw(), buffer, limit); });
+  if (count < 0) return Error::fromErrno(errno, "read");
+  return static_cast<std::size_t>(count);
+}
+
+Result<std::size_t> readAt(const Fd& file, char* buffer, std::size_t limit, std::uint64_t offset) {
+  const ssize_t count = retry([&] { return ::pread(file.raw(), buffer, limit, static_cast<off_t>(offset)); });
+  if (count < 0) return Error::fromErrno(errno, "read");
+  return static_cast<std::size_t>(count);
+}
+
+Result<void> truncate(const Fd& file, std::uint64_t size) {
+  if (::ftruncate(file.raw(), static_cast<off_t>(size)) != 0) return Error::fromErrno(errno, "set file size");
+  return {};
+}
+
 Result<void> replaceFileAt(const Fd& directory, const std::string& path, std::string_view data, mode_t mode) {
   const std::string temporary = fmt::format("{}.new", path);
   {
@@ -172,6 +196,11 @@ Result<void> removeTree(const std::string& path) {
   TRY(const Fd parent, open(path.substr(0, slash + 1), O_RDONLY | O_DIRECTORY));
   TRY(const struct stat above, statAt(parent, "", AT_EMPTY_PATH));
   return removeBelow(parent, path.substr(slash + 1), path, above.st_dev);
+}
+
+Result<void> removeTreeAt(const Fd& directory, const std::string& name) {
+  TRY(const struct stat above, statAt(directory, "", AT_EMPTY_PATH));
+  return removeBelow(directory, name, name, above.st_dev);
 }
 
 Result<void> rename(const std::string& from, const std::string& to) {

@@ -36,6 +36,13 @@ inline Result<std::string> readFile(const std::string& path, std::size_t limit =
 Result<void> writeAll(const Fd& file, std::string_view data);
 // One write(2) to an existing file, as procfs, sysfs and cgroupfs want it; a short write is an error.
 Result<void> writeExistingAt(const Fd& directory, const std::string& path, std::string_view data);
+// One pwrite; may write less than all of `data`.
+Result<std::size_t> writeAt(const Fd& file, std::string_view data, std::uint64_t offset);
+// One read of up to `limit` bytes into `buffer`; 0 at the end.
+Result<std::size_t> readNext(const Fd& file, char* buffer, std::size_t limit);
+// One pread of up to `limit` bytes into `buffer`; 0 at the end of the file.
+Result<std::size_t> readAt(const Fd& file, char* buffer, std::size_t limit, std::uint64_t offset);
+Result<void> truncate(const Fd& file, std::uint64_t size);
 // Writes a temporary file beside `path`, fsyncs it, renames it over and fsyncs the directory: after a crash the old or
 // the new content is there, whole.
 Result<void> replaceFileAt(const Fd& directory, const std::string& path, std::string_view data, mode_t mode = 0600);
@@ -54,6 +61,8 @@ inline Result<void> unlink(const std::string& path) {
 // rm -rf that never follows a symlink and never leaves the file system `path` is on (a mount point below it is Busy).
 // A missing path is success.
 Result<void> removeTree(const std::string& path);
+// The same for one name in a directory.
+Result<void> removeTreeAt(const Fd& directory, const std::string& name);
 Result<void> rename(const std::string& from, const std::string& to);
 Result<void> symlinkAt(const std::string& target, const Fd& directory, const std::string& path);
 Result<std::string> readLinkAt(const Fd& directory, const std::string& path);

@@ -1,0 +1,18 @@
+// poll(2), for programs without an event loop.
+#pragma once
+
+#include <chrono>
+#include <optional>
+#include <vector>
+
+#include "base/result.hpp"
+#include "kernel/fd.hpp"
+
+namespace gantry::kernel {
+
+// Waits until at least one of `files` can be read without blocking, or has reached its end; one answer per file, all
+// false when `limit` passed. Null entries are never ready.
+Result<std::vector<bool>> waitReadable(const std::vector<const Fd*>& files,
+                                       std::optional<std::chrono::milliseconds> limit = {});
+
+}  // namespace gantry::kernel
