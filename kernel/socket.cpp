@@ -246,28 +246,6 @@ Result<bool> sendPacket(const Fd& socket, std::string_view packet) {
   return Error::fromErrno(errno, "send a packet");
 }
 
-Result<void> sendWithDescriptor(const Fd& socket, std::string_view data, const Fd& descriptor) {
-  const int raw = descriptor.raw();
-  alignas(cmsghdr) char control[CMSG_SPACE(sizeof raw)] = {};
-  iovec part{const_cast<char*>(data.data()), data.size()};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  header->cmsg_level = SOL_SOCKET;
-  header->cmsg_type = SCM_RIGHTS;
-  header->cmsg_len = CMSG_LEN(sizeof raw);
-  std::memcpy(CMSG_DATA(header), &raw, sizeof raw);
-  const ssize_t count = ::sendmsg(socket.raw(), &message, MSG_NOSIGNAL);
-  if (count < 0) return Error::fromErrno(errno, "send a descriptor");
-  if (static_cast<std::size_t>(count) != data.size()) {
-    return Error(Code::Exhausted, "send a descriptor: the message does not fit the socket's buffer");
-  }
-  return {};
-}
-
 Result<void> sendDatagram(const std::string& path, std::string_view data) {
   TRY(const UnixAddress address, unixAddress(path));
   TRY(const Fd socket, makeSocket(AF_UNIX, SOCK_DGRAM));

@@ -49,8 +49,6 @@ void closeWrite(const Fd& socket);
 Result<std::optional<std::string>> receivePacket(const Fd& socket, std::size_t limit);
 // False when the queue is full.
 Result<bool> sendPacket(const Fd& socket, std::string_view packet);
-// One message to a connected Unix socket, with a descriptor beside it (SCM_RIGHTS). For messages that fit its buffer.
-Result<void> sendWithDescriptor(const Fd& socket, std::string_view data, const Fd& descriptor);
 // One datagram to a Unix socket's path, or "@name" for an abstract one (sd_notify's protocol).
 Result<void> sendDatagram(const std::string& path, std::string_view data);
 

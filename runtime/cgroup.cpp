@@ -11,8 +11,8 @@
 
 #include <fmt/format.h>
 
+#include "kernel/cgroup_tree.hpp"
 #include "kernel/file.hpp"
-#include "kernel/process.hpp"
 #include "runtime/cgroup_files.hpp"
 
 namespace gantry::runtime {
@@ -23,40 +23,8 @@ constexpr std::chrono::milliseconds kFreezePatience = std::chrono::seconds(10);
 // Without a freezer a process may fork while it is looked for.
 constexpr int kKillRounds = 100;
 
-// A file of kernfs of which the group is gone gives ENODEV.
-bool isGone(const Error& error) {
-  return error.code() == Code::NotFound || error.number() == ENODEV;
-}
-
 Result<void> writeGroup(const CgroupGroup& group, const std::string& file, std::string_view value) {
   return kernel::writeExistingAt(kernel::workingDirectory(), fmt::format("{}/{}", group.directory, file), value);
-}
-
-Result<std::vector<pid_t>> idsBelow(const std::string& directory) {
-  std::vector<pid_t> all;
-  TRY_VOID(eachGroup(directory, [&](const std::string& one) -> Result<void> {
-    const auto group = openGroup(one);
-    if (!group) return isGone(group.error()) ? Result<void>() : group.error();
-    const auto ids = kernel::readCgroupIds(*group);
-    if (ids) {
-      all.insert(all.end(), ids->begin(), ids->end());
-      return {};
-    }
-    // EOPNOTSUPP: a threaded group of v2; its processes are listed in the one above.
-    return isGone(ids.error()) || ids.error().number() == EOPNOTSUPP ? Result<void>() : ids.error();
-  }));
-  std::sort(all.begin(), all.end());
-  all.erase(std::unique(all.begin(), all.end()), all.end());
-  return all;
-}
-
-Result<void> signalEach(const std::vector<pid_t>& pids, int number) {
-  for (const pid_t pid : pids) {
-    const auto process = kernel::Process::open(pid);
-    const auto sent = process ? process->signal(number) : Result<void>(process.error());
-    if (!sent && !isGone(sent.error())) return sent.error().under(fmt::format("signal process {}", pid));
-  }
-  return {};
 }
 
 // Waits until `holds`, and looks again when `events` (a file of cgroup v2 that tells of changes by POLLPRI) changes, or
@@ -74,23 +42,6 @@ Result<bool> waitUntil(const kernel::Fd& events, std::chrono::milliseconds patie
     ::poll(&watched, 1, static_cast<int>(std::min(pause, left).count()));
     pause = std::min(pause * 2, std::chrono::milliseconds(50));
   }
-}
-
-// Removes the groups below `directory` and itself; false while one is busy.
-Result<bool> removeGroups(const std::string& directory) {
-  // Most groups have none below them.
-  const auto removed = kernel::unlinkAt(kernel::workingDirectory(), directory, AT_REMOVEDIR);
-  if (removed || isGone(removed.error())) return true;
-  if (removed.error().number() != EBUSY) return removed.error();
-  bool busy = false;
-  TRY_VOID(eachGroup(directory, [&](const std::string& one) -> Result<void> {
-    const auto gone = kernel::unlinkAt(kernel::workingDirectory(), one, AT_REMOVEDIR);
-    if (gone || isGone(gone.error())) return {};
-    if (gone.error().number() != EBUSY) return gone.error();
-    busy = true;
-    return {};
-  }));
-  return !busy;
 }
 
 // Where `init` is below the container's v2 group, as this process sees it.
@@ -148,28 +99,26 @@ Result<void> Cgroup::update(const oci::Resources& resources) const {
 
 Result<std::vector<pid_t>> Cgroup::pids() const {
   if (groups_.empty()) return std::vector<pid_t>();
-  return idsBelow(groups_.back().directory);
+  return kernel::cgroupProcesses(groups_.back().directory);
 }
 
 Result<void> Cgroup::signal(int number) const {
   if (number == SIGKILL) return kill();
   TRY(const std::vector<pid_t> ids, pids());
-  return signalEach(ids, number);
+  return kernel::signalProcesses(ids, number);
 }
 
 Result<void> Cgroup::kill() const {
-  const CgroupGroup* const group = unified();
-  // Linux 5.14. A process frozen by v1 dies when it is thawed.
-  const auto killed =
-      group != nullptr ? writeGroup(*group, "cgroup.kill", "1") : Result<void>(Error(Code::NotFound, "no cgroup v2"));
-  if (killed) return thaw();
-  if (!isGone(killed.error())) return killed.error();
-
+  // A process frozen by v1 dies when it is thawed.
+  if (const CgroupGroup* const group = unified()) {
+    TRY(const bool killed, kernel::killCgroup(group->directory));
+    if (killed) return thaw();
+  }
   const bool frozen = freeze().has_value();
   for (int round = 0; round < kKillRounds; ++round) {
     TRY(const std::vector<pid_t> ids, pids());
     if (ids.empty()) break;
-    TRY_VOID(signalEach(ids, SIGKILL));
+    TRY_VOID(kernel::signalProcesses(ids, SIGKILL));
     if (frozen) break;
   }
   return thaw();
@@ -198,7 +147,7 @@ Result<void> Cgroup::thaw() const {
   if (group == nullptr) return {};
   const auto thawed =
       group->isV2() ? writeGroup(*group, "cgroup.freeze", "0") : writeGroup(*group, "freezer.state", "THAWED");
-  if (!thawed && !isGone(thawed.error())) return thawed.error();
+  if (!thawed && !kernel::isGoneCgroup(thawed.error())) return thawed.error();
   return {};
 }
 
@@ -218,14 +167,14 @@ Result<bool> Cgroup::isFrozen() const {
 Result<void> Cgroup::remove(std::chrono::milliseconds patience) const {
   // The v2 group first: it says when its last process has left.
   for (auto group = groups_.rbegin(); group != groups_.rend(); ++group) {
-    TRY(bool removed, removeGroups(group->directory));
+    TRY(bool removed, kernel::removeCgroup(group->directory));
     if (removed) continue;
     kernel::Fd events;
     if (group->isV2()) {
       auto opened = kernel::open(group->directory + "/cgroup.events", O_RDONLY);
       if (opened) events = *std::move(opened);
     }
-    TRY(removed, waitUntil(events, patience, [&] { return removeGroups(group->directory); }));
+    TRY(removed, waitUntil(events, patience, [&] { return kernel::removeCgroup(group->directory); }));
     if (!removed) {
       return Error(Code::Busy, fmt::format("remove cgroup '{}': it still holds processes", group->directory));
     }

@@ -1,7 +1,6 @@
 #include "runtime/cgroup_files.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 
@@ -37,17 +36,6 @@ std::vector<std::string> splitWords(std::string_view text, char separator) {
 
 bool contains(const std::vector<std::string>& all, std::string_view one) {
   return std::find(all.begin(), all.end(), one) != all.end();
-}
-
-Result<void> eachGroup(const std::string& directory, const std::function<Result<void>(const std::string&)>& visit) {
-  const auto names = kernel::listDirectory(directory);
-  if (!names) return names.error().code() == Code::NotFound ? Result<void>() : names.error();
-  for (const std::string& name : *names) {
-    const std::string child = fmt::format("{}/{}", directory, name);
-    const auto status = kernel::statAt(kernel::workingDirectory(), child, AT_SYMLINK_NOFOLLOW);
-    if (status && S_ISDIR(status->st_mode)) TRY_VOID(eachGroup(child, visit));
-  }
-  return visit(directory);
 }
 
 const CgroupGroup* groupWith(const std::vector<CgroupGroup>& groups, std::string_view controller) {

@@ -1,7 +1,6 @@
 // Small things that the parts of Cgroup share.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,9 +19,6 @@ std::string textOf(const std::string& directory, const std::string& file);
 std::string parentOf(const std::string& directory);
 std::vector<std::string> splitWords(std::string_view text, char separator);
 bool contains(const std::vector<std::string>& all, std::string_view one);
-
-// Calls `visit` for every group below `directory`, deepest first, then for itself. A group that vanishes is skipped.
-Result<void> eachGroup(const std::string& directory, const std::function<Result<void>(const std::string&)>& visit);
 
 // The group whose files are those of `controller` ("cgroup": the core files of v2); null when none is.
 const CgroupGroup* groupWith(const std::vector<CgroupGroup>& groups, std::string_view controller);

@@ -11,6 +11,7 @@
 
 #include <fmt/format.h>
 
+#include "kernel/descriptor_passing.hpp"
 #include "kernel/file.hpp"
 #include "kernel/seccomp.hpp"
 #include "kernel/socket.hpp"

@@ -17,6 +17,7 @@
 #include <algorithm>
 #include <functional>
 
+#include "kernel/descriptor_passing.hpp"
 #include "kernel/file.hpp"
 #include "kernel/socket.hpp"
 #include "runtime/seccomp_compile.hpp"
@@ -194,19 +195,10 @@ TEST_F(SeccompListener, GetsTheDescriptorBesideTheState) {
   EXPECT_EQ(status, 0);
   auto connection = kernel::accept(*socket);
   ASSERT_TRUE(connection && *connection);
-  char data[16];
-  char control[64];
-  iovec part{data, sizeof data};
-  msghdr message{};
-  message.msg_iov = &part;
-  message.msg_iovlen = 1;
-  message.msg_control = control;
-  message.msg_controllen = sizeof control;
-  EXPECT_EQ(::recvmsg((*connection)->raw(), &message, MSG_CMSG_CLOEXEC), 2);
-  const cmsghdr* const header = CMSG_FIRSTHDR(&message);
-  ASSERT_NE(header, nullptr);
-  EXPECT_EQ(header->cmsg_type, SCM_RIGHTS);
-  ::close(*reinterpret_cast<const int*>(CMSG_DATA(header)));
+  const auto packet = kernel::receiveWithDescriptor(**connection, 100);
+  ASSERT_TRUE(packet);
+  EXPECT_EQ(packet->text, "{}");
+  EXPECT_TRUE(packet->descriptor);
 }
 
 class SeccompCache : public SeccompListener {
