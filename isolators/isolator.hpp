@@ -149,8 +149,9 @@ class Isolator {
   virtual async::Task<Result<void>> cleanup(ContainerPtr container) = 0;
   // After a restart, before anything else is called for `container`, which goes on running.
   virtual async::Task<Result<void>> recover(ContainerPtr container);
-  // The ids of containers of which this isolator finds something on the host, whoever made it. After a restart the agent
-  // calls cleanup for those it has no record of (with a container of which only the id and the directories are right).
+  // The ids of containers of which this isolator finds something on the host, whoever made it. After a restart the
+  // agent calls cleanup for those it has no record of (with a container of which only the id and the directories are
+  // right).
   virtual std::vector<std::string> leftovers() const;
 };
 

@@ -11,7 +11,7 @@ from .session import Session
 
 APPLETS = (
     "sh true false sleep cat ls echo id mount umount ip ping ps kill env touch mkdir rm ln httpd wget nc yes head dd "
-    "test wc grep sed stat hostname readlink tr seq stty tty nslookup chmod chown mknod printf date"
+    "test wc grep sed stat hostname readlink tr seq stty tty nslookup chmod chown mknod printf date pwd"
 ).split()
 
 # Docker's fourteen.

@@ -34,8 +34,10 @@ class Session:
         return self.build / "tests" / "gantry-probe"
 
     def temporary(self, prefix: str) -> Path:
-        """A new directory that lives as long as the session."""
-        return Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.directory))
+        """A new directory that lives as long as the session; other users may pass through it, as mapped ones must."""
+        made = Path(tempfile.mkdtemp(prefix=f"{prefix}.", dir=self.directory))
+        made.chmod(0o711)
+        return made
 
     def close(self) -> None:
         shutil.rmtree(self.directory, ignore_errors=True)

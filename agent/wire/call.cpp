@@ -1,0 +1,143 @@
+#include "agent/wire/call.hpp"
+
+#include <agent/wire/gantry_v1.pb.h>
+#include <agent/wire/mesos_v1_agent.pb.h>
+
+#include <csignal>
+
+#include "agent/wire/encoding.hpp"
+#include "agent/wire/messages.hpp"
+
+namespace gantry::agent::wire {
+namespace {
+
+using Message = mesos::v1::agent::Call;
+
+Error missing(const std::string& part) {
+  return Error::invalid(part, "is required by this type of call");
+}
+
+Result<Call> waitFrom(const mesos::v1::agent::Call::WaitContainer& message, const std::string& part) {
+  TRY(ContainerId id, containerIdFrom(message.container_id(), part + ".container_id"));
+  return Call(WaitContainer{std::move(id), part == "wait_nested_container"});
+}
+
+Result<Call> killFrom(const mesos::v1::agent::Call::KillContainer& message, const std::string& part) {
+  TRY(ContainerId id, containerIdFrom(message.container_id(), part + ".container_id"));
+  const int signal = message.has_signal() ? message.signal() : SIGKILL;
+  if (signal < 1 || signal > SIGRTMAX) {
+    return Error::invalid(part + ".signal", std::to_string(signal) + " is not a signal");
+  }
+  return Call(KillContainer{std::move(id), signal});
+}
+
+Result<Call> removeFrom(const mesos::v1::agent::Call::RemoveContainer& message, const std::string& part) {
+  TRY(ContainerId id, containerIdFrom(message.container_id(), part + ".container_id"));
+  return Call(RemoveContainer{std::move(id)});
+}
+
+Result<Call> readFileFrom(const mesos::v1::agent::Call::ReadFile& message) {
+  ReadFile call{message.path(), message.offset(), {}};
+  if (message.has_length()) call.length = message.length();
+  return Call(std::move(call));
+}
+
+Result<Call> callFrom(const Message& message) {
+  switch (message.type()) {
+    case Message::GET_HEALTH:
+      return Call(GetHealth{});
+    case Message::GET_VERSION:
+      return Call(GetVersion{});
+    case Message::GET_FLAGS:
+      return Call(GetFlags{});
+    case Message::GET_CONTAINERS:
+      return Call(GetContainers{message.get_containers().show_nested(), message.get_containers().show_standalone()});
+    case Message::LAUNCH_CONTAINER: {
+      if (!message.has_launch_container()) return missing("launch_container");
+      TRY(auto request, requestFrom(message.launch_container(), "launch_container"));
+      return Call(LaunchContainer{std::move(request)});
+    }
+    case Message::WAIT_CONTAINER:
+      if (!message.has_wait_container()) return missing("wait_container");
+      return waitFrom(message.wait_container(), "wait_container");
+    case Message::WAIT_NESTED_CONTAINER:
+      if (!message.has_wait_nested_container()) return missing("wait_nested_container");
+      return waitFrom(message.wait_nested_container(), "wait_nested_container");
+    case Message::KILL_CONTAINER:
+      if (!message.has_kill_container()) return missing("kill_container");
+      return killFrom(message.kill_container(), "kill_container");
+    case Message::KILL_NESTED_CONTAINER:
+      if (!message.has_kill_nested_container()) return missing("kill_nested_container");
+      return killFrom(message.kill_nested_container(), "kill_nested_container");
+    case Message::REMOVE_CONTAINER:
+      if (!message.has_remove_container()) return missing("remove_container");
+      return removeFrom(message.remove_container(), "remove_container");
+    case Message::REMOVE_NESTED_CONTAINER:
+      if (!message.has_remove_nested_container()) return missing("remove_nested_container");
+      return removeFrom(message.remove_nested_container(), "remove_nested_container");
+    case Message::LIST_FILES:
+      if (!message.has_list_files()) return missing("list_files");
+      return Call(ListFiles{message.list_files().path()});
+    case Message::READ_FILE:
+      if (!message.has_read_file()) return missing("read_file");
+      return readFileFrom(message.read_file());
+    case Message::LAUNCH_NESTED_CONTAINER_SESSION: {
+      if (!message.has_launch_nested_container_session()) return missing("launch_nested_container_session");
+      TRY(auto request, requestFrom(message.launch_nested_container_session(), "launch_nested_container_session"));
+      return Call(LaunchSession{std::move(request)});
+    }
+    case Message::ATTACH_CONTAINER_OUTPUT: {
+      if (!message.has_attach_container_output()) return missing("attach_container_output");
+      TRY(ContainerId id,
+          containerIdFrom(message.attach_container_output().container_id(), "attach_container_output.container_id"));
+      return Call(AttachOutput{std::move(id)});
+    }
+    case Message::ATTACH_CONTAINER_INPUT:
+      return Call(AttachInput{});
+    default:
+      return Call(NotServed{Message::Type_Name(message.type())});
+  }
+}
+
+Result<void> checkWorkingDirectory(const std::string& path) {
+  if (!path.starts_with('/')) return Error::invalid("options.working_directory", "must be absolute");
+  return checkText(path, "options.working_directory");
+}
+
+}  // namespace
+
+Result<Call> parseCall(std::string_view body, Media media) {
+  Message message;
+  TRY_VOID(decode(body, media, message));
+  if (!message.has_type()) return Error::invalid("type", "is required");
+  return callFrom(message);
+}
+
+Result<isolators::ContainerRequest> parseLaunch(std::string_view body, Media media) {
+  gantry::v1::Launch message;
+  TRY_VOID(decode(body, media, message));
+  TRY(auto request, requestFrom(message.launch_container(), "launch_container"));
+  const auto& options = message.options();
+  if (options.has_working_directory()) {
+    TRY_VOID(checkWorkingDirectory(options.working_directory()));
+    request.command.workingDirectory = options.working_directory();
+  }
+  request.openStdin = request.openStdin || options.open_stdin();
+  request.security.readOnlyRootfs = options.read_only_rootfs();
+  request.security.privileged = options.privileged();
+  for (const auto& [key, value] : options.labels()) request.labels[key] = value;
+  return request;
+}
+
+Result<SessionRequest> parseSession(std::string_view body, Media media) {
+  gantry::v1::Session message;
+  TRY_VOID(decode(body, media, message));
+  TRY(auto request, requestFrom(message.launch_nested_container_session(), "launch_nested_container_session"));
+  if (message.options().has_working_directory()) {
+    TRY_VOID(checkWorkingDirectory(message.options().working_directory()));
+    request.command.workingDirectory = message.options().working_directory();
+  }
+  return request;
+}
+
+}  // namespace gantry::agent::wire

@@ -1,0 +1,48 @@
+// From wire messages to values, for the .cpp files of this directory.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "agent/containers/manager.hpp"
+#include "base/ids.hpp"
+#include "base/result.hpp"
+#include "isolators/request.hpp"
+
+namespace mesos::v1 {
+class CommandInfo;
+class ContainerID;
+class TTYInfo;
+}  // namespace mesos::v1
+namespace mesos::v1::agent {
+class Call_LaunchContainer;
+class Call_LaunchNestedContainerSession;
+}  // namespace mesos::v1::agent
+
+namespace gantry::agent::wire {
+
+// `field` is where the message stands in the call, for errors: "kill_container.container_id".
+Result<ContainerId> containerIdFrom(const mesos::v1::ContainerID& message, std::string_view field);
+void writeContainerId(const ContainerId& id, mesos::v1::ContainerID& message);
+
+Result<isolators::Command> commandFrom(const mesos::v1::CommandInfo& message, const std::string& field);
+
+struct Window {
+  std::uint16_t rows = 0;
+  std::uint16_t columns = 0;
+};
+// All zero without a window size.
+Result<Window> windowFrom(const mesos::v1::TTYInfo& message, const std::string& field);
+
+Result<isolators::Resources> resourcesFrom(const mesos::v1::agent::Call_LaunchContainer& launch,
+                                           const std::string& field);
+
+Result<isolators::ContainerRequest> requestFrom(const mesos::v1::agent::Call_LaunchContainer& launch,
+                                                const std::string& field);
+Result<SessionRequest> requestFrom(const mesos::v1::agent::Call_LaunchNestedContainerSession& launch,
+                                   const std::string& field);
+
+// InvalidArgument when `text` holds a NUL byte, which no argument, variable or path can.
+Result<void> checkText(std::string_view text, std::string_view field);
+
+}  // namespace gantry::agent::wire

@@ -1,0 +1,68 @@
+// Which handler answers which path.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "http/message.hpp"
+
+namespace gantry::http {
+
+// Where a handler's answer goes: either send(), or begin(), write()… and end(). Only used on the loop's thread, by one
+// coroutine at a time. Everything fails with Unavailable once the client is gone, and waits while it does not read.
+class Responder {
+ public:
+  virtual ~Responder() = default;
+  // The whole response.
+  virtual async::Task<Result<void>> send(Response response) = 0;
+  // Begins a streamed response with the status, the headers and (if any) the first piece in `head.body`.
+  virtual async::Task<Result<void>> begin(Response head) = 0;
+  virtual async::Task<Result<void>> write(std::string piece) = 0;
+  // A response that was begun and not ended is cut off, so that the client can tell.
+  virtual async::Task<Result<void>> end() = 0;
+  // Whether send() or begin() was called.
+  virtual bool hasBegun() const = 0;
+};
+using ResponderPtr = std::shared_ptr<Responder>;
+
+// A coroutine; its parameters are its own. It is cancelled when the client goes away before it has ended. One that
+// returns without an answer is answered with 500.
+using Handler = std::function<async::Task<>(RequestPtr request, ResponderPtr responder)>;
+
+// Built once, before serving; a value.
+class Router {
+ public:
+  // `pattern` is "/files/read" or has whole segments in braces: "/containers/{id}/logs". A GET route answers HEAD, too.
+  // A literal segment wins over a parameter.
+  void add(std::string method, std::string_view pattern, Handler handler);
+  // Paths may begin with `prefix` or leave it out: "/slave(1)".
+  void optionalPrefix(std::string_view prefix);
+
+  struct Match {
+    // Null when nothing matched; then `allowed` has the methods that would have, in order.
+    const Handler* handler = nullptr;
+    std::map<std::string, std::string> parameters;
+    std::vector<std::string> allowed;
+  };
+  // `segments` as splitPath() makes them.
+  Match find(std::string_view method, const std::vector<std::string>& segments) const;
+
+ private:
+  struct Route {
+    std::string method;
+    std::vector<std::string> segments;
+    Handler handler;
+  };
+
+  std::vector<Route> routes_;
+  std::vector<std::vector<std::string>> prefixes_;
+};
+
+// The decoded, non-empty segments of a path. InvalidArgument for a malformed escape, and for "." and "..".
+Result<std::vector<std::string>> splitPath(std::string_view path);
+
+}  // namespace gantry::http

@@ -1,0 +1,64 @@
+// An HTTP/1.1 server over byte streams: keep-alive, pipelining, streamed bodies both ways, 100-continue, limits.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "async/scope.hpp"
+#include "async/socket.hpp"
+#include "async/stream.hpp"
+#include "http/router.hpp"
+
+namespace gantry::http {
+
+struct ServerLimits {
+  // Request line and header fields together; more is 431.
+  std::size_t header = 32U << 10U;
+  // A body above this is 413, unless the handler said expectStream().
+  std::size_t body = 8U << 20U;
+  // For a header that has begun to come, and for each piece of a body; more is 408. Also how long a client may leave
+  // what we write unread.
+  async::Duration progress = std::chrono::seconds(30);
+  // Between two requests of one connection.
+  async::Duration idle = std::chrono::seconds(120);
+  std::size_t connections = 4096;
+};
+
+// What was answered; for metrics and the access log.
+struct Served {
+  std::string_view method;
+  std::string_view path;
+  int status = 0;
+  async::Duration duration{};
+};
+
+// Only used on the loop's thread. Outlives what it serves: await stop() first.
+class Server {
+ public:
+  Server(async::Executor executor, Router router, ServerLimits limits = {});
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  ~Server();
+
+  // Called after each response; must not throw.
+  void onServed(std::function<void(const Served&)> observer);
+  // Asked before routing; a response here is sent instead (503 while recovering).
+  void setGate(std::function<std::optional<Response>(const Request&)> gate);
+
+  // Serves every connection that `listener` accepts, from now until stop().
+  void serve(async::Listener listener);
+  // Serves one connection.
+  void serve(async::StreamPtr connection);
+  // Accepts no more, closes idle connections, lets running handlers go on for `grace` and cancels them then.
+  async::Task<> stop(async::Duration grace);
+
+  std::size_t connections() const;
+
+ private:
+  struct State;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace gantry::http

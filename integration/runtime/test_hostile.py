@@ -1,0 +1,264 @@
+"""Bundles and root file systems made to break out. A canary outside the root must stay as it was."""
+
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from gantrytest import mountinfo
+from gantrytest.oci_runtime import RuntimeFailed
+
+
+class Canary:
+    """A directory and a file on the host that no container may change."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        (path / "tree").mkdir(parents=True)
+        (path / "file").write_text("untouched\n")
+        (path / "tree/inner").write_text("untouched\n")
+        self._before = self._look()
+
+    def _look(self):
+        found = {}
+        for entry in [self.path, *sorted(self.path.rglob("*"))]:
+            info = entry.lstat()
+            content = entry.read_bytes() if stat.S_ISREG(info.st_mode) else b""
+            found[str(entry)] = (info.st_mode, info.st_uid, info.st_gid, hashlib.sha256(content).hexdigest())
+        return found
+
+    def check(self) -> None:
+        assert self._look() == self._before
+
+
+@pytest.fixture
+def canary(directory):
+    made = Canary(directory / "canary")
+    yield made
+    made.check()
+
+
+def replace_with_link(path: Path, target) -> None:
+    if path.is_dir() and not path.is_symlink():
+        path.rmdir()
+    path.symlink_to(target)
+
+
+@pytest.mark.ours  # Debian's runc makes its links on the host
+@pytest.mark.parametrize("shape", ["absolute", "climbing"])
+def test_dev_is_a_link_to_the_host(runtime, bundle, canary, shape):
+    """CVE-2026-41579 and 47766: nothing is made or removed where the image's /dev points."""
+    target = canary.path / "tree"
+    replace_with_link(bundle.rootfs / "dev", target if shape == "absolute" else "../" * 20 + str(target).lstrip("/"))
+    runtime.run(bundle)
+
+
+@pytest.mark.ours
+def test_dev_is_a_link_and_no_dev_is_mounted(runtime, bundle, canary):
+    replace_with_link(bundle.rootfs / "dev", canary.path / "tree")
+    for point in ("/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"):
+        bundle.without_mount(point)
+    runtime.run(bundle)
+
+
+@pytest.mark.parametrize("name", ["proc", "sys"])
+@pytest.mark.parametrize("target", ["tmp", "/", "../../../.."])
+def test_proc_and_sys_of_the_image_are_links(runtime, bundle, canary, name, target):
+    """CVE-2019-19921, 2023-27561: refused, or mounted without being led outside."""
+    before = {(mount.point, mount.kind) for mount in mountinfo.of_host()}
+    replace_with_link(bundle.rootfs / name, target)
+    result = runtime.run(bundle)
+    assert {(mount.point, mount.kind) for mount in mountinfo.of_host()} == before
+    if result.returncode == 0:
+        facts = json.loads(result.stdout)
+        assert "ro" in mountinfo.at(mountinfo.parse(facts["mountinfo"]), "/proc/sys").options
+
+
+@pytest.mark.parametrize("destination", ["/proc", "/proc/self", "/proc/sys", "/proc/self/attr"])
+def test_a_volume_may_not_cover_proc(runtime, bundle, directory, destination):
+    """CVE-2019-16884: what a runtime writes to /proc must be procfs."""
+    (directory / "fake").mkdir()
+    bundle.mount(destination, "bind", directory / "fake", "bind")
+    result = runtime.run(bundle)
+    assert result.returncode != 0
+    assert "/proc" in result.stderr
+
+
+@pytest.mark.ours  # Debian's runc lets the container write the host's core pattern
+def test_a_fake_null_device_cannot_serve_as_a_mask(runtime, bundle, canary):
+    """CVE-2025-31133: masks come from a real /dev/null, not from what the image calls so."""
+    for point in ("/dev", "/dev/pts", "/dev/shm", "/dev/mqueue"):
+        bundle.without_mount(point)
+    (bundle.rootfs / "dev/null").symlink_to("/proc/sys/kernel/core_pattern")
+    before = Path("/proc/sys/kernel/core_pattern").read_text()
+    bundle.linux["maskedPaths"] = ["/proc/kcore"]
+    result = runtime.run(bundle.shell("cat /proc/kcore | head -c 10"))
+    assert Path("/proc/sys/kernel/core_pattern").read_text() == before
+    if result.returncode == 0:
+        assert before.strip() not in result.stdout
+
+
+@pytest.mark.parametrize("target", ["etc", "mnt"])
+def test_mount_targets_below_links_of_the_image(runtime, bundle, canary, directory, target):
+    """CVE-2019-18837: files for mounts are made inside the root, wherever its links point."""
+    (directory / "resolv").write_text("nameserver 127.0.0.1\n")
+    path = bundle.rootfs / target
+    if target == "etc":
+        for entry in path.iterdir():
+            entry.unlink()
+    replace_with_link(path, canary.path / "tree")
+    bundle.mount(f"/{target}/resolv.conf", "bind", directory / "resolv", "bind")
+    result = runtime.run(bundle.args("/bin/cat", f"/{target}/resolv.conf"))
+    if result.returncode == 0:
+        assert result.stdout == "nameserver 127.0.0.1\n"
+
+
+@pytest.mark.parametrize("destination", ["../../../escaped", "/../../../escaped", "/a/../../../../escaped"])
+def test_mount_destinations_that_climb(runtime, bundle, canary, destination):
+    bundle.mount(destination, "tmpfs", "tmpfs")
+    runtime.run(bundle)
+    assert not (bundle.path / "escaped").exists() and not Path("/escaped").exists()
+
+
+@pytest.mark.parametrize("number", [3, 5, 7, 8, 9])
+def test_the_working_directory_is_a_descriptor_of_the_runtime(runtime, bundle, number):
+    """CVE-2024-21626."""
+    bundle.process["cwd"] = f"/proc/self/fd/{number}"
+    result = runtime.run(bundle.shell("pwd; ls etc/passwd ../../../../etc/debian_version 2>/dev/null"))
+    assert result.returncode != 0 or "debian_version" not in result.stdout
+
+
+def test_the_working_directory_is_a_link_to_a_descriptor(runtime, bundle):
+    (bundle.rootfs / "trap").symlink_to("/proc/self/fd/8")
+    bundle.process["cwd"] = "/trap"
+    result = runtime.run(bundle.shell("ls ../../../../etc/debian_version 2>/dev/null"))
+    assert "debian_version" not in result.stdout
+
+
+def test_the_runtime_program_cannot_be_overwritten(runtime, bundle, session):
+    """CVE-2019-5736: a container that catches an entering process finds nothing to write to."""
+    program = Path(runtime.command()[0])
+    digest = hashlib.sha256(program.read_bytes()).hexdigest()
+    (bundle.rootfs / "bin/trap").write_text("#!/proc/self/exe\n")
+    (bundle.rootfs / "bin/trap").chmod(0o755)
+    watch = """
+for round in $(seq 1 300); do
+  for exe in /proc/[0-9]*/exe; do
+    case $(readlink $exe) in /bin/*) continue;; esac
+    [ "$(readlink $exe)" ] && { (echo overwritten > $exe) 2>/dev/null && echo WROTE; }
+  done
+done
+"""
+    bundle.process["capabilities"] = {}
+    with runtime.container(bundle.shell(watch)) as container:
+        for _ in range(5):
+            container.exec("/bin/trap")
+            container.exec("/bin/true")
+        assert "WROTE" not in container.output
+    assert hashlib.sha256(program.read_bytes()).hexdigest() == digest
+
+
+def test_a_cgroup_cannot_be_mounted_nor_its_release_agent_written(runtime, bundle):
+    """CVE-2022-0492."""
+    found = runtime.probe(bundle, "attempts", "mount_cgroup")
+    assert not found["mount_cgroup"]["ok"]
+    result = runtime.run(bundle.shell("for f in $(ls -d /sys/fs/cgroup/*/release_agent 2>/dev/null); do echo /x > $f && echo WROTE; done"))
+    assert "WROTE" not in result.stdout
+
+
+def test_processes_of_the_host_are_out_of_sight(runtime, bundle):
+    result = runtime.run(bundle.shell("ls -d /proc/[0-9]* | wc -l; kill -0 $PPID; ls /proc/1/root/boot 2>&1"))
+    assert int(result.stdout.split()[0]) <= 4
+
+
+def test_mappings_beyond_the_kernels_limit_are_refused_or_work(runtime, bundle):
+    """CVE-2021-43784: lengths do not wrap."""
+    bundle.namespace("user")
+    bundle.linux["uidMappings"] = [{"containerID": n, "hostID": 100000 + n, "size": 1} for n in range(70000)]
+    bundle.linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    assert runtime.run(bundle).returncode != 0
+
+
+def test_a_namespace_path_of_64_kib_is_refused(runtime, bundle):
+    bundle.namespace("network", "/" + "x" * 65536)
+    assert runtime.run(bundle).returncode != 0
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "null",
+        '{"ociVersion": "1.0.2"}',
+        '{"ociVersion": 1}',
+        "[" * 100000,
+        '{"a":' * 100000,
+        '{"ociVersion": "1.0.2", "process": {"args": "not a list", "cwd": "/"}, "root": {"path": "rootfs"}}',
+        '{"ociVersion": "1.0.2", "process": {"args": ["x"], "cwd": "/", "user": {"uid": -1}}, "root": {"path": "rootfs"}}',
+        '{"ociVersion": "1.0.2", "process": {"args": ["x"], "cwd": "/", "user": {"uid": 4294967296}}, "root": {"path": "rootfs"}}',
+    ],
+    ids=lambda text: text[:30] or "empty",
+)
+def test_configurations_that_are_not_one_are_refused_without_a_trace(runtime, bundle, text):
+    bundle.write()
+    (bundle.path / "config.json").write_text(text)
+    result = runtime.call("run", "--bundle", str(bundle.path), runtime.new_id(), check=False)
+    assert 0 < result.returncode < 128, result
+    assert result.stderr.strip()
+    assert runtime.ids() == []
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("version", ["0.9.0", "2.0.0", "", "one"])
+def test_a_version_that_we_do_not_speak_is_named(runtime, bundle, version):
+    bundle.spec["ociVersion"] = version
+    result = runtime.run(bundle)
+    assert result.returncode != 0
+    assert "ociVersion" in result.stderr
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("version", ["1.0.0", "1.0.2-dev", "1.1.0", "1.2.1", "1.3.0"])
+def test_every_version_of_the_first_series_is_spoken(runtime, bundle, version):
+    bundle.spec["ociVersion"] = version
+    runtime.probe(bundle)
+
+
+def test_a_missing_configuration_is_named(runtime, bundle, directory):
+    result = runtime.call("run", "--bundle", str(directory), runtime.new_id(), check=False)
+    assert result.returncode != 0
+    assert "config.json" in result.stderr
+
+
+def test_the_state_directory_is_closed_to_others(runtime, bundle):
+    with runtime.container(bundle.probe("pause")):
+        assert stat.S_IMODE(runtime.root.stat().st_mode) <= 0o711
+        for path in runtime.root.rglob("*"):
+            mode = path.lstat().st_mode
+            if stat.S_ISREG(mode) or stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
+                reachable = all(parent.stat().st_mode & 0o001 for parent in path.parents if runtime.root in parent.parents)
+                assert not (mode & 0o022 and reachable), (path, oct(mode))
+
+
+def test_file_capabilities_gain_nothing_from_the_inheritable_set(runtime, bundle):
+    """CVE-2022-29162: the inheritable set is empty by default."""
+    facts = runtime.probe(bundle)
+    assert int(facts["status"]["CapInh"], 16) == 0
+
+
+def test_an_image_without_directories_still_runs(runtime, bundle):
+    for name in ("proc", "sys", "dev", "tmp"):
+        (bundle.rootfs / name).rmdir()
+    with_nothing = runtime.run(bundle)
+    assert with_nothing.returncode == 0, with_nothing.stderr
+    assert sorted(os.listdir(bundle.rootfs / "proc")) == []
+
+
+def test_an_unwritable_bundle_fails_with_its_name(runtime, bundle):
+    with pytest.raises(RuntimeFailed, match="absent-bundle"):
+        runtime.call("run", "--bundle", str(bundle.path / "absent-bundle"), runtime.new_id())

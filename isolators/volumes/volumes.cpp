@@ -1,0 +1,173 @@
+#include "isolators/volumes/volumes.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "kernel/file.hpp"
+#include "kernel/mount_info.hpp"
+#include "kernel/node.hpp"
+
+namespace gantry::isolators {
+namespace {
+
+using Source = Volume::Source;
+using Propagation = Volume::Propagation;
+
+// The parts between slashes; empty ones and "." say nothing and are left out.
+std::vector<std::string> components(std::string_view path) {
+  std::vector<std::string> parts;
+  while (!path.empty()) {
+    const std::size_t slash = path.find('/');
+    const std::string_view part = path.substr(0, slash);
+    if (!part.empty() && part != ".") parts.emplace_back(part);
+    path = slash == std::string_view::npos ? std::string_view() : path.substr(slash + 1);
+  }
+  return parts;
+}
+
+std::string normal(std::string_view path) {
+  std::string text;
+  for (const std::string& part : components(path)) text += "/" + part;
+  return text.empty() ? "/" : text;
+}
+
+bool isAbsolute(std::string_view path) {
+  return path.starts_with('/');
+}
+
+bool isAtOrBelow(std::string_view path, std::string_view directory) {
+  return path == directory || (path.starts_with(directory) && path[directory.size()] == '/');
+}
+
+Result<void> checkText(const std::string& field, const std::string& path) {
+  if (path.empty()) return Error::invalid(field, "must not be empty");
+  if (path.find('\0') != std::string::npos) return Error::invalid(field, "holds a NUL character");
+  if (std::ranges::count(components(path), "..") != 0) {
+    return Error::invalid(field, fmt::format("'{}' must not contain '..'", path));
+  }
+  return {};
+}
+
+Result<void> checkShared(const std::string& field, const std::string& path) {
+  TRY(const auto mounts, kernel::readMountInfo());
+  const kernel::MountEntry* holder = nullptr;
+  for (const kernel::MountEntry& entry : mounts) {
+    const bool holds = entry.mountPoint == "/" || isAtOrBelow(path, entry.mountPoint);
+    if (holds && (holder == nullptr || entry.mountPoint.size() >= holder->mountPoint.size())) holder = &entry;
+  }
+  if (holder != nullptr && holder->shared) return {};
+  return Error::invalid(field, fmt::format("bidirectional needs a shared mount, and '{}' is not on one", path));
+}
+
+Result<void> checkVolume(const std::string& field, const Volume& volume, bool hasImage) {
+  TRY_VOID(checkText(field + ".container_path", volume.containerPath));
+  const std::string target = normal(volume.containerPath);
+  if (isAbsolute(volume.containerPath)) {
+    for (const std::string_view kept : {"/proc", "/sys"}) {
+      if (isAtOrBelow(target, kept)) {
+        return Error::invalid(field + ".container_path", fmt::format("'{}' is in {}", volume.containerPath, kept));
+      }
+    }
+    if (!hasImage && !kernel::exists(target)) {
+      return Error::invalid(field + ".container_path", fmt::format("'{}' does not exist on the host", target));
+    }
+  }
+  if (target == "/") return Error::invalid(field + ".container_path", "must not be the root directory");
+
+  const bool onHost = volume.source == Source::HostPath;
+  const std::string source = field + (onHost ? ".host_path" : ".source.sandbox_path");
+  TRY_VOID(checkText(source, volume.path));
+  if (onHost != isAbsolute(volume.path)) {
+    return Error::invalid(source, fmt::format("'{}' must be {}", volume.path, onHost ? "absolute" : "relative"));
+  }
+  if (onHost && !kernel::exists(volume.path)) {
+    return Error::invalid(source, fmt::format("'{}' does not exist", volume.path));
+  }
+  if (volume.propagation != Propagation::Bidirectional) return {};
+  if (!onHost) return Error::invalid(field + ".mount_propagation", "bidirectional is for host paths");
+  return checkShared(field + ".mount_propagation", normal(volume.path));
+}
+
+// mkdir -p of `path` below the sandbox, for the sandbox's owner. A symlink on the way is an error: the path is handed
+// on as text, and would lead elsewhere.
+Result<void> makeInSandbox(const std::string& sandbox, const std::string& path) {
+  constexpr std::uint64_t kResolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
+  TRY(kernel::Fd directory, kernel::open(sandbox, O_PATH | O_DIRECTORY));
+  TRY(const struct stat owner, kernel::statAt(directory, "", AT_EMPTY_PATH));
+  for (const std::string& part : components(path)) {
+    auto next = kernel::openAt2(directory, part, O_PATH, kResolve);
+    if (!next && next.error().code() == Code::NotFound) {
+      TRY_VOID(kernel::makeDirectoryAt(directory, part, 0755));
+      TRY_VOID(kernel::changeOwnerAt(directory, part, owner.st_uid, owner.st_gid));
+      next = kernel::openAt2(directory, part, O_PATH, kResolve);
+    }
+    TRY(directory, std::move(next));
+  }
+  return {};
+}
+
+std::vector<std::string> mountOptions(const Volume& volume) {
+  std::vector<std::string> options{"rbind"};
+  switch (volume.propagation) {
+    case Propagation::Private:
+      options.emplace_back("rprivate");
+      break;
+    case Propagation::HostToContainer:
+      options.emplace_back("rslave");
+      break;
+    case Propagation::Bidirectional:
+      options.emplace_back("rshared");
+      break;
+  }
+  if (volume.readOnly) options.emplace_back("rro");
+  return options;
+}
+
+Result<oci::Mount> mountFor(const Volume& volume, const Container& container, const std::string& sandbox) {
+  oci::Mount mount{.type = "bind", .options = mountOptions(volume)};
+  if (volume.source == Source::HostPath) {
+    mount.source = normal(volume.path);
+  } else {
+    TRY_VOID(makeInSandbox(container.sandbox, volume.path));
+    mount.source = container.sandbox + normal(volume.path);
+  }
+  const bool isRelative = !isAbsolute(volume.containerPath);
+  mount.destination = (isRelative ? sandbox : "") + normal(volume.containerPath);
+  return mount;
+}
+
+Result<Contribution> contributionFor(const Container& container, const std::string& sandbox) {
+  Contribution contribution;
+  for (std::size_t i = 0; i < container.request.volumes.size(); ++i) {
+    TRY(auto mount, mountFor(container.request.volumes[i], container, sandbox).under(fmt::format("volumes[{}]", i)));
+    contribution.mounts.push_back(std::move(mount));
+  }
+  return contribution;
+}
+
+}  // namespace
+
+Result<void> VolumesIsolator::check(const ContainerRequest& request) const {
+  for (std::size_t i = 0; i < request.volumes.size(); ++i) {
+    TRY_VOID(checkVolume(fmt::format("volumes[{}]", i), request.volumes[i], request.image.has_value()));
+  }
+  return {};
+}
+
+async::Task<Result<Contribution>> VolumesIsolator::prepare(ContainerPtr container) {
+  const bool hasImage = container->request.image.has_value();
+  co_return contributionFor(*container, hasImage ? sandbox_ : container->sandbox);
+}
+
+async::Task<Result<void>> VolumesIsolator::cleanup(ContainerPtr /*container*/) {
+  co_return Result<void>();
+}
+
+}  // namespace gantry::isolators

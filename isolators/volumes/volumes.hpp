@@ -1,0 +1,36 @@
+// Volumes: directories and files of the host, and of the container's own sandbox, mounted where the request says.
+#pragma once
+
+#include <string>
+
+#include "isolators/isolator.hpp"
+
+namespace gantry::isolators {
+
+// The rules are those of Mesos (reference: containerizer, section 9):
+//
+// - A host path is absolute and exists; a sandbox path is relative to the sandbox and made when missing.
+// - A container path is absolute, or relative to the sandbox. Neither may have a component "..".
+// - Nothing is mounted on /proc, /sys or what is below them, nor on "/" itself.
+// - Without an image the container has the host's files: an absolute container path must exist.
+// - Read-only volumes are so with everything mounted below them.
+// - Bidirectional propagation needs a host path that is on a shared mount.
+//
+// Volumes that point into the sandbox are found without following a symlink out of it, since the container writes
+// there. Makes directories in the sandbox, which go with it, and nothing else.
+class VolumesIsolator final : public Isolator {
+ public:
+  // `sandbox`: where a container with an image sees its sandbox; absolute.
+  explicit VolumesIsolator(std::string sandbox) : sandbox_(std::move(sandbox)) {}
+
+  std::string_view name() const override { return "volumes"; }
+  bool needsImage() const override { return false; }
+  Result<void> check(const ContainerRequest& request) const override;
+  async::Task<Result<Contribution>> prepare(ContainerPtr container) override;
+  async::Task<Result<void>> cleanup(ContainerPtr container) override;
+
+ private:
+  const std::string sandbox_;
+};
+
+}  // namespace gantry::isolators
