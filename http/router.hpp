@@ -29,8 +29,9 @@ class Responder {
 };
 using ResponderPtr = std::shared_ptr<Responder>;
 
-// A coroutine; its parameters are its own. It is cancelled when the client goes away before it has ended. One that
-// returns without an answer is answered with 500.
+// A coroutine, or a function that returns one; its parameters are its own. Once the whole body was read it is cancelled
+// when the client goes away; closing its sending side counts as that. One that returns without an answer is answered
+// with 500.
 using Handler = std::function<async::Task<>(RequestPtr request, ResponderPtr responder)>;
 
 // Built once, before serving; a value.
