@@ -28,6 +28,22 @@ Result<std::optional<std::string>> readSome(const Fd& fd, std::size_t limit) {
   return std::optional<std::string>(std::move(data));
 }
 
+Result<std::string> readFrom(const Fd& file, std::uint64_t offset, std::size_t limit) {
+  std::string data;
+  std::size_t filled = 0;
+  data.resize(limit);
+  while (filled < limit) {
+    const ssize_t count =
+        ::pread(file.raw(), data.data() + filled, limit - filled, static_cast<off_t>(offset + filled));
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) return Error::fromErrno(errno, "pread");
+    if (count == 0) break;
+    filled += static_cast<std::size_t>(count);
+  }
+  data.resize(filled);
+  return data;
+}
+
 Result<std::optional<std::size_t>> writeSome(const Fd& fd, std::string_view data) {
   ssize_t count = 0;
   do {

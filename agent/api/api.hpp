@@ -1,0 +1,53 @@
+// The agent's HTTP interface: Mesos' v1 operator calls (POST /api/v1), our own paths beside them (/gantry/v1/…), and
+// the small GET endpoints (/health, /version, /flags, /healthz, /readyz, /metrics).
+//
+// Contract: reference "Agent HTTP interfaces" for Mesos' part; docs/api.md for ours. Errors are one sentence as
+// text/plain.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "agent/containers/manager.hpp"
+#include "agent/images/store.hpp"
+#include "async/time.hpp"
+#include "http/message.hpp"
+#include "http/router.hpp"
+
+namespace gantry::agent::api {
+
+struct Settings {
+  std::string version = GANTRY_VERSION;
+  // Name to value, as GET_FLAGS and /flags show them.
+  std::map<std::string, std::string> flags;
+  // Between two heartbeats of an attached stream (--http_heartbeat_interval).
+  async::Duration heartbeat = std::chrono::seconds(30);
+  // The text of GET /metrics.
+  std::function<std::string()> metrics = [] { return std::string(); };
+};
+
+// Only used on the agent's thread. Outlives the server that its routes are given to; the manager and the store outlive
+// this.
+class Api {
+ public:
+  Api(async::Executor executor, ContainerManager& containers, ImageStore& images, Settings settings);
+  Api(const Api&) = delete;
+  Api& operator=(const Api&) = delete;
+  ~Api();
+
+  void addRoutes(http::Router& router);
+
+  // Until this is called everything but the paths that say how we are is answered with 503.
+  void recovered();
+  // For http::Server::setGate.
+  std::optional<http::Response> gate(const http::Request& request) const;
+
+ private:
+  struct Parts;
+  std::unique_ptr<Parts> parts_;
+};
+
+}  // namespace gantry::agent::api

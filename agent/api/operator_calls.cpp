@@ -1,0 +1,139 @@
+#include "agent/api/operator_calls.hpp"
+
+#include "agent/api/negotiation.hpp"
+#include "agent/api/reply.hpp"
+#include "agent/api/sandbox_files.hpp"
+#include "agent/wire/response.hpp"
+
+namespace gantry::agent::api {
+namespace {
+
+http::Response encoded(std::string body, wire::Media media) {
+  return {200, std::string(wire::contentType(media)), std::move(body)};
+}
+
+// What a failed call on a known kind of container answers: 404 when it is not there, 500 otherwise.
+http::Response containerFailure(const Error& error) {
+  return http::textResponse(error.code() == Code::NotFound ? 404 : 500, error.message());
+}
+
+http::Response fileFailure(const Error& error) {
+  if (error.code() == Code::NotFound) return http::textResponse(404, error.message());
+  return http::textResponse(error.code() == Code::Internal ? 500 : 400, error.message());
+}
+
+}  // namespace
+
+http::Response launchResponse(const Result<LaunchOutcome>& outcome) {
+  if (outcome) return http::Response(*outcome == LaunchOutcome::Launched ? 200 : 202);
+  return http::textResponse(outcome.error().code() == Code::AlreadyExists ? 409 : 400, outcome.error().message());
+}
+
+void OperatorCalls::addRoutes(http::Router& router) {
+  router.add("POST", "/api/v1", [this](http::RequestPtr request, http::ResponderPtr responder) {
+    return handle(std::move(request), std::move(responder));
+  });
+}
+
+async::Task<> OperatorCalls::handle(http::RequestPtr request, http::ResponderPtr responder) {
+  auto negotiated = negotiate(request->headers);
+  if (auto* refusal = std::get_if<http::Response>(&negotiated)) {
+    co_await reply(std::move(responder), std::move(*refusal));
+    co_return;
+  }
+  const Form form = std::get<Form>(negotiated);
+  if (form.requestStream) {
+    co_await streams_.input(std::move(request), form, std::move(responder));
+    co_return;
+  }
+  auto body = co_await http::readAll(request->body);
+  if (!body) {
+    co_await reply(std::move(responder), http::bodyErrorResponse(body.error()));
+    co_return;
+  }
+  auto call = wire::parseCall(*body, form.request);
+  if (!call) {
+    co_await reply(std::move(responder), http::textResponse(400, call.error().message()));
+  } else if (auto* session = std::get_if<wire::LaunchSession>(&*call)) {
+    co_await streams_.session(std::move(session->request), form, std::move(responder));
+  } else if (auto* attach = std::get_if<wire::AttachOutput>(&*call)) {
+    co_await streams_.output(std::move(attach->id), form, std::move(responder));
+  } else if (form.responseStream) {
+    co_await reply(std::move(responder), http::textResponse(406,
+                                                            "This call's answer is not a stream: expecting "
+                                                            "'Accept' to allow application/json or "
+                                                            "application/x-protobuf"));
+  } else {
+    auto response = co_await answer(std::move(*call), form.response);
+    co_await reply(std::move(responder), std::move(response));
+  }
+}
+
+async::Task<http::Response> OperatorCalls::answer(wire::Call call, wire::Media media) {
+  if (auto* launchCall = std::get_if<wire::LaunchContainer>(&call)) {
+    co_return co_await launch(std::move(launchCall->request));
+  }
+  if (auto* waitCall = std::get_if<wire::WaitContainer>(&call)) co_return co_await wait(std::move(*waitCall), media);
+  if (auto* killCall = std::get_if<wire::KillContainer>(&call)) co_return co_await kill(std::move(*killCall));
+  if (auto* removeCall = std::get_if<wire::RemoveContainer>(&call)) co_return co_await remove(std::move(*removeCall));
+  if (std::holds_alternative<wire::GetHealth>(call)) co_return encoded(wire::encodeHealth(true, media), media);
+  if (std::holds_alternative<wire::GetVersion>(call)) {
+    co_return encoded(wire::encodeVersion(settings_.version, media), media);
+  }
+  if (std::holds_alternative<wire::GetFlags>(call)) co_return encoded(wire::encodeFlags(settings_.flags, media), media);
+  if (const auto* get = std::get_if<wire::GetContainers>(&call)) co_return containers(*get, media);
+  if (const auto* list = std::get_if<wire::ListFiles>(&call)) {
+    const auto files = listSandboxFiles(containers_.list(), list->path);
+    co_return files ? encoded(wire::encodeFileList(*files, media), media) : fileFailure(files.error());
+  }
+  if (const auto* read = std::get_if<wire::ReadFile>(&call)) {
+    auto content = readSandboxFile(containers_.list(), read->path, read->offset, read->length);
+    if (!content) co_return fileFailure(content.error());
+    co_return encoded(wire::encodeFileContent(content->size, std::move(content->data), media), media);
+  }
+  if (std::holds_alternative<wire::AttachInput>(call)) {
+    co_return http::textResponse(415, "ATTACH_CONTAINER_INPUT needs the Content-Type application/recordio");
+  }
+  co_return http::textResponse(501, "type: " + std::get<wire::NotServed>(call).type + " is not served by this agent");
+}
+
+async::Task<http::Response> OperatorCalls::launch(isolators::ContainerRequest request) {
+  const auto outcome = co_await containers_.launch(std::move(request));
+  co_return launchResponse(outcome);
+}
+
+async::Task<http::Response> OperatorCalls::wait(wire::WaitContainer call, wire::Media media) {
+  const auto termination = co_await containers_.wait(std::move(call.id));
+  if (!termination) co_return containerFailure(termination.error());
+  co_return encoded(wire::encodeTermination(*termination, call.nested, media), media);
+}
+
+async::Task<http::Response> OperatorCalls::kill(wire::KillContainer call) {
+  const auto killed = co_await containers_.kill(std::move(call.id), call.signal);
+  co_return killed ? http::Response(200) : containerFailure(killed.error());
+}
+
+// Mesos promises success for an id that is not known: the caller wants it gone, and it is.
+async::Task<http::Response> OperatorCalls::remove(wire::RemoveContainer call) {
+  const auto removed = co_await containers_.remove(std::move(call.id));
+  if (removed || removed.error().code() == Code::NotFound) co_return http::Response(200);
+  co_return http::textResponse(500, removed.error().message());
+}
+
+// As Mesos': what has ended is not listed, and without an option only containers of executors are, which a standalone
+// agent has none of.
+http::Response OperatorCalls::containers(wire::GetContainers call, wire::Media media) {
+  std::vector<wire::ContainerEntry> entries;
+  for (ContainerStatus& status : containers_.list()) {
+    const ContainerId& id = status.container->id();
+    if (status.phase == Phase::Exited) continue;
+    if (!(id.isNested() ? call.showNested : call.showStandalone)) continue;
+    auto usage = containers_.usage(id);
+    wire::ContainerEntry entry{std::move(status), std::nullopt, Clock::now()};
+    if (usage) entry.usage = std::move(*usage);
+    entries.push_back(std::move(entry));
+  }
+  return encoded(wire::encodeContainers(entries, media), media);
+}
+
+}  // namespace gantry::agent::api

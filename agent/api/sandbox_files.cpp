@@ -1,0 +1,125 @@
+#include "agent/api/sandbox_files.hpp"
+
+#include <fcntl.h>
+#include <grp.h>
+#include <linux/openat2.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+
+#include "kernel/file.hpp"
+#include "kernel/io.hpp"
+
+namespace gantry::agent::api {
+namespace {
+
+constexpr std::size_t kMaxEntries = 100'000;
+
+// Where in which sandbox a path is.
+struct Place {
+  std::string sandbox;
+  std::string below;  // "." for the sandbox itself
+};
+
+std::optional<std::string> below(const std::string& path, const std::string& root) {
+  if (root.empty() || !path.starts_with(root)) return std::nullopt;
+  std::string rest = path.substr(root.size());
+  if (!rest.empty() && rest.front() != '/') return std::nullopt;
+  rest.erase(0, rest.find_first_not_of('/'));
+  return rest.empty() ? "." : rest;
+}
+
+Result<Place> locate(const std::vector<ContainerStatus>& containers, const std::string& path) {
+  if (path.find('\0') != std::string::npos) return Error::invalid("path", "contains a NUL byte");
+  for (const ContainerStatus& status : containers) {
+    const isolators::Container& container = *status.container;
+    auto rest = below(path, container.sandbox);
+    if (!rest) rest = below(path, "/containers/" + container.id().text());
+    if (rest) return Place{container.sandbox, std::move(*rest)};
+  }
+  return Error(Code::NotFound, "'" + path + "' is not in the sandbox of a container");
+}
+
+Result<kernel::Fd> openPlace(const Place& place, unsigned type) {
+  TRY(const auto sandbox, kernel::open(place.sandbox, O_PATH | O_DIRECTORY));
+  return openBelow(sandbox, place.below, type);
+}
+
+template <typename Entry, typename Id>
+std::string nameOf(Id id, int (*lookUp)(Id, Entry*, char*, std::size_t, Entry**), char* Entry::* name) {
+  std::array<char, 4096> buffer{};
+  Entry entry{};
+  Entry* found = nullptr;
+  if (lookUp(id, &entry, buffer.data(), buffer.size(), &found) != 0 || found == nullptr) return std::to_string(id);
+  return found->*name;
+}
+
+wire::FileInfo infoOf(std::string path, const struct stat& stat) {
+  wire::FileInfo info;
+  info.path = std::move(path);
+  info.links = static_cast<std::uint32_t>(stat.st_nlink);
+  info.size = static_cast<std::uint64_t>(stat.st_size);
+  info.modified = std::chrono::seconds(stat.st_mtim.tv_sec) + std::chrono::nanoseconds(stat.st_mtim.tv_nsec);
+  info.mode = stat.st_mode;
+  info.user = nameOf<passwd, uid_t>(stat.st_uid, ::getpwuid_r, &passwd::pw_name);
+  info.group = nameOf<group, gid_t>(stat.st_gid, ::getgrgid_r, &group::gr_name);
+  return info;
+}
+
+std::string reopenPath(const kernel::Fd& fd) {
+  return "/proc/self/fd/" + std::to_string(fd.raw());
+}
+
+}  // namespace
+
+Result<kernel::Fd> openBelow(const kernel::Fd& directory, const std::string& path, unsigned type) {
+  auto place = kernel::openAt2(directory, path, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
+  if (!place) {
+    const int number = place.error().number();
+    if (number == EXDEV || number == ELOOP) return Error::invalid("path", "'" + path + "' leads out of the sandbox");
+    return std::move(place).error();
+  }
+  TRY(const struct stat stat, kernel::statAt(*place, "", AT_EMPTY_PATH));
+  if ((stat.st_mode & S_IFMT) != type) {
+    return Error::invalid("path", "'" + path + "' is not a " + (type == S_IFDIR ? "directory" : "file"));
+  }
+  // The same inode again, now that we know that opening it has no side effects.
+  return kernel::open(reopenPath(*place), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+}
+
+Result<std::vector<wire::FileInfo>> listSandboxFiles(const std::vector<ContainerStatus>& containers,
+                                                     const std::string& path) {
+  TRY(const Place place, locate(containers, path));
+  TRY(const auto directory, openPlace(place, S_IFDIR));
+  TRY(auto names, kernel::listDirectory(reopenPath(directory)));
+  if (names.size() > kMaxEntries) {
+    return Error(Code::Exhausted, "'" + path + "' has more than " + std::to_string(kMaxEntries) + " entries");
+  }
+  std::sort(names.begin(), names.end());
+  std::string prefix = path;
+  while (!prefix.empty() && prefix.back() == '/') prefix.pop_back();
+  std::vector<wire::FileInfo> files;
+  for (const std::string& name : names) {
+    const auto stat = kernel::statAt(directory, name, AT_SYMLINK_NOFOLLOW);
+    if (stat) files.push_back(infoOf(prefix + "/" + name, *stat));  // or it was just deleted
+  }
+  return files;
+}
+
+Result<FileContent> readSandboxFile(const std::vector<ContainerStatus>& containers, const std::string& path,
+                                    std::uint64_t offset, std::optional<std::uint64_t> length) {
+  TRY(const Place place, locate(containers, path));
+  TRY(const auto file, openPlace(place, S_IFREG));
+  TRY(const struct stat stat, kernel::statAt(file, "", AT_EMPTY_PATH));
+  FileContent content{static_cast<std::uint64_t>(stat.st_size), {}};
+  if (offset >= content.size) return content;
+  const std::uint64_t wanted = std::min<std::uint64_t>({length.value_or(kMaxRead), kMaxRead, content.size - offset});
+  auto data = kernel::readFrom(file, offset, static_cast<std::size_t>(wanted));
+  if (!data) return std::move(data).error().under("file '" + path + "'");
+  content.data = *std::move(data);
+  return content;
+}
+
+}  // namespace gantry::agent::api
