@@ -1,0 +1,529 @@
+#include "agent/containers/container_life.hpp"
+
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <csignal>
+
+#include <functional>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "agent/containers/bundle.hpp"
+#include "agent/containers/phase.hpp"
+#include "agent/containers/request_json.hpp"
+#include "agent/containers/session_life.hpp"
+#include "agent/containers/termination.hpp"
+#include "agent/containers/user.hpp"
+#include "async/time.hpp"
+#include "base/log.hpp"
+#include "fetcher/messages.hpp"
+#include "kernel/file.hpp"
+#include "kernel/node.hpp"
+
+namespace gantry::agent {
+namespace {
+
+using isolators::Container;
+using isolators::ContainerRequest;
+using isolators::Limitation;
+
+// A runtime that has not created the container by then hangs.
+constexpr async::Duration kCreateDeadline = std::chrono::seconds(60);
+// How long after a SIGKILL nobody here sent an isolator may still say that it was an exceeded limit.
+constexpr async::Duration kLimitationGrace = std::chrono::milliseconds(100);
+
+std::int64_t nanoseconds(Clock::time_point time) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
+}
+
+Clock::time_point timePoint(std::int64_t count) {
+  return Clock::time_point(std::chrono::duration_cast<Clock::duration>(std::chrono::nanoseconds(count)));
+}
+
+template <typename From, typename Function>
+auto mapped(const std::optional<From>& value, Function function) {
+  using To = decltype(function(*value));
+  return value ? std::optional<To>(function(*value)) : std::nullopt;
+}
+
+Result<void> writeFile(const std::string& path, std::string_view text) {
+  TRY(const auto file, kernel::open(path, O_WRONLY | O_CREAT | O_TRUNC, 0600));
+  return kernel::writeAll(file, text);
+}
+
+// Whether the program died as the OOM killer kills it: by SIGKILL, or as a shell reports that of its child.
+bool looksKilled(const ExitRecord& exit) {
+  if (!exit.waitStatus) return false;
+  const int status = *exit.waitStatus;
+  return (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL) ||
+         (WIFEXITED(status) && WEXITSTATUS(status) == 128 + SIGKILL);
+}
+
+// The layers and the configuration that `image` adds to `container`.
+Result<Container> withImage(Container container, const fetcher::Image& image) {
+  TRY(container.imageConfig, oci::parseImageConfig(image.configJson).under("image configuration"));
+  for (const fetcher::Layer& layer : image.layers) container.layers.push_back(layer.directory);
+  return container;
+}
+
+Result<ResolvedUser> userOf(const Container& container, const std::string& rootfs) {
+  TRY(const auto directory, kernel::open(rootfs, O_PATH | O_DIRECTORY));
+  if (container.request.command.user)
+    return resolveUser(directory, *container.request.command.user).under("command.user");
+  return resolveUser(directory, container.imageConfig.config.user).under("the image's user");
+}
+
+}  // namespace
+
+Container containerOf(const EngineSettings& settings, ContainerRequest request) {
+  const std::string id = request.id.text();
+  Container container{.request = std::move(request)};
+  container.stateDirectory = fmt::format("{}/containers/{}", settings.workDirectory, id);
+  container.sandbox = container.stateDirectory + "/sandbox";
+  container.runtimeDirectory = fmt::format("{}/containers/{}", settings.runtimeDirectory, id);
+  container.cgroupPath = fmt::format("/{}/{}", settings.cgroupsRoot, id);
+  return container;
+}
+
+ContainerLife::ContainerLife(EngineParts& parts, EngineCounters& counters, ContainerRequest request)
+    : parts_(parts),
+      counters_(counters),
+      container_(std::make_shared<const Container>(containerOf(parts.settings, std::move(request)))),
+      limited_(parts.executor),
+      launchedEvent_(parts.executor),
+      endedEvent_(parts.executor) {}
+
+Result<std::shared_ptr<ContainerLife>> ContainerLife::restore(EngineParts& parts, EngineCounters& counters,
+                                                              const state::ContainerRecord& record) {
+  TRY(auto request, parseRequest(record.request));
+  TRY(const Phase phase, parsePhase(record.phase));
+  auto life = std::make_shared<ContainerLife>(parts, counters, std::move(request));
+  life->requestJson_ = record.request;
+  life->imageJson_ = record.image;
+  if (!record.image.empty()) {
+    TRY(const auto image, fetcher::parseImage(record.image));
+    TRY(auto container, withImage(*life->container_, image));
+    life->container_ = std::make_shared<const Container>(std::move(container));
+    life->imageDigest_ = image.manifestDigest.text();
+  }
+  life->phase_ = phase;
+  life->created_ = timePoint(record.created);
+  life->started_ = mapped(record.started, timePoint);
+  life->finished_ = mapped(record.finished, timePoint);
+  life->init_ = {.pid = static_cast<pid_t>(record.pid), .startTime = record.startTime};
+  if (record.terminationMessage) {
+    life->termination_ = Termination{.waitStatus = record.waitStatus,
+                                     .state = record.terminationState,
+                                     .reason = record.terminationReason,
+                                     .message = *record.terminationMessage};
+  }
+  life->launchOutcome_ = Result<void>();
+  life->launchedEvent_.set();
+  if (phase == Phase::Exited) life->endedEvent_.set();
+  return life;
+}
+
+// ---- From request to running: the pipeline, in its order.
+
+async::Task<Result<void>> ContainerLife::launch() {
+  CO_TRY_VOID(co_await recordIntent());
+  CO_TRY_VOID(co_await prepare());
+  CO_TRY_VOID(writeBundle());
+  CO_TRY_VOID(co_await create());
+  CO_TRY_VOID(co_await attachIsolators());
+  CO_TRY_VOID(co_await start());
+  co_return co_await recordRunning();
+}
+
+async::Task<> ContainerLife::launchInto(std::shared_ptr<std::optional<Result<void>>> outcome) {
+  Result<void> launched = co_await launch();
+  outcome->emplace(std::move(launched));
+}
+
+async::Task<> ContainerLife::run() {
+  const auto self = shared_from_this();
+  auto outcome = std::make_shared<std::optional<Result<void>>>();
+  async::Scope launching(parts_.executor);
+  launchScope_ = &launching;
+  launching.spawn(launchInto(outcome));
+  co_await launching.join();
+  launchScope_ = nullptr;
+  const bool stopping = co_await async::isCancelled();
+  if (stopping) co_return;
+
+  if (**outcome) {
+    log::info("container is running", {{"container", container_->id().text()}, {"pid", init_.pid}});
+    launchOutcome_ = Result<void>();
+    launchedEvent_.set();
+    // The launch was over when somebody gave it up.
+    if (signal_) ignore(process_.signal(SIGKILL), "it has ended");
+    co_await untilEnded();
+    co_return;
+  }
+
+  Error failure = (*outcome)->error();
+  if (signal_) failure = Error(Code::Cancelled, fmt::format("the launch was given up for {}", signalName(*signal_)));
+  log::info("container could not be launched", {{"container", container_->id().text()}, {"reason", failure}});
+  ++counters_.launchFailures;
+  co_await finish(failedBecause("REASON_CONTAINER_LAUNCH_FAILED", failure.message()));
+  if (!cleanupFailed_) ignore(co_await forget(), "forget logs; the record says how the launch ended");
+  launchOutcome_ = Result<void>(std::move(failure));
+  launchedEvent_.set();
+}
+
+// What is going to exist is on disk before any of it does.
+async::Task<Result<void>> ContainerLife::recordIntent() {
+  CO_TRY(requestJson_, toJson(container_->request));
+  std::vector<state::Change> changes;
+  changes.emplace_back(state::PutContainer{record()});
+  const std::string& id = container_->id().text();
+  changes.emplace_back(state::AddToLedger{{id, "container", container_->cgroupPath}});
+  for (auto& object : parts_.isolators.plan(*container_)) {
+    changes.emplace_back(state::AddToLedger{{id, std::move(object.kind), std::move(object.name)}});
+  }
+  CO_TRY_VOID(co_await parts_.store.commit(std::move(changes)));
+  CO_TRY_VOID(kernel::makeDirectories(container_->stateDirectory, 0711));
+  CO_TRY_VOID(kernel::makeDirectories(container_->sandbox, 0755));
+  CO_TRY_VOID(kernel::makeDirectories(container_->runtimeDirectory, 0700));
+  // For an agent that has lost its database and rebuilds it from what runs.
+  co_return writeFile(container_->runtimeDirectory + "/request.json", requestJson_);
+}
+
+// The image is fetched while what does not need it, the network above all, is prepared.
+async::Task<Result<void>> ContainerLife::prepare() {
+  setPhase(Phase::Provisioning);
+  std::vector<async::Task<Result<void>>> sides;
+  sides.push_back(provision());
+  sides.push_back(prepareBesideImage());
+  const std::vector<Result<void>> outcomes = co_await async::all(std::move(sides));
+  for (const Result<void>& outcome : outcomes) CO_TRY_VOID(Result<void>(outcome));
+
+  setPhase(Phase::Preparing);
+  CO_TRY(auto contributions, co_await parts_.isolators.prepare(container_, true));
+  contributions_.merge(std::move(contributions));
+  co_return Result<void>();
+}
+
+async::Task<Result<void>> ContainerLife::provision() {
+  if (!container_->request.image) co_return Result<void>();
+  std::string reference = *container_->request.image;
+  const bool useCached = container_->request.useCachedImage;
+  fetcher::ProgressSink silent;
+  CO_TRY(const fetcher::Image image, co_await parts_.images.get(std::move(reference), useCached, std::move(silent)));
+  CO_TRY(auto container, withImage(*container_, image));
+  container_ = std::make_shared<const Container>(std::move(container));
+  imageDigest_ = image.manifestDigest.text();
+  imageJson_ = fetcher::imageToJson(image);
+  co_return writeFile(container_->runtimeDirectory + "/image.json", imageJson_);
+}
+
+async::Task<Result<void>> ContainerLife::prepareBesideImage() {
+  isolators::ContainerPtr bare = container_;
+  CO_TRY(contributions_, co_await parts_.isolators.prepare(std::move(bare), false));
+  co_return Result<void>();
+}
+
+Result<void> ContainerLife::writeBundle() {
+  setPhase(Phase::Creating);
+  std::vector<isolators::Contribution> contributions;
+  std::string rootfs;
+  for (auto& [place, contribution] : contributions_) {
+    if (contribution.rootfs) rootfs = *contribution.rootfs;
+    contributions.push_back(std::move(contribution));
+  }
+  TRY(const ResolvedUser user, userOf(*container_, rootfs));
+  const std::string& sandbox = container_->request.image ? parts_.settings.sandboxDirectory : container_->sandbox;
+  TRY(const oci::Spec bundle, buildBundle(*container_, contributions, user, sandbox));
+  TRY_VOID(kernel::changeOwnerAt(kernel::workingDirectory(), container_->sandbox, user.user.uid, user.user.gid));
+  return writeFile(container_->runtimeDirectory + "/config.json", oci::toJson(bundle));
+}
+
+async::Task<Result<void>> ContainerLife::create() {
+  const ContainerRequest& request = container_->request;
+  const EngineSettings& settings = parts_.settings;
+  MonitorCommand command{.program = settings.monitorProgram,
+                         .directory = container_->runtimeDirectory,
+                         .runtime = settings.runtimeProgram,
+                         .runtimeRoot = settings.runtimeRoot,
+                         .id = request.id.text(),
+                         .bundle = container_->runtimeDirectory,
+                         .terminal = request.terminal,
+                         .openStdin = request.openStdin};
+  command.logs = LogFiles{.standardOutput = container_->sandbox + "/stdout",
+                          .standardError = container_->sandbox + "/stderr",
+                          .size = settings.logSize,
+                          .count = settings.logFiles};
+  CO_TRY(monitor_, co_await parts_.monitors.start(std::move(command)));
+  async::Task<Result<kernel::ProcessId>> created = monitor_->created();
+  CO_TRY(init_, co_await async::withTimeout(kCreateDeadline, std::move(created)));
+  // Opened at once and compared, so that it is this process and no other from here on.
+  CO_TRY(process_, kernel::Process::open(init_));
+  co_return Result<void>();
+}
+
+async::Task<Result<void>> ContainerLife::attachIsolators() {
+  const pid_t pid = init_.pid;
+  isolators::ContainerPtr container = container_;
+  co_return co_await parts_.isolators.attach(std::move(container), pid);
+}
+
+async::Task<Result<void>> ContainerLife::start() {
+  ContainerId id = container_->id();
+  co_return co_await parts_.runtime.start(std::move(id));
+}
+
+async::Task<Result<void>> ContainerLife::recordRunning() {
+  setPhase(Phase::Running);
+  started_ = Clock::now();
+  std::vector<state::Change> changes;
+  changes.emplace_back(state::PutContainer{record()});
+  co_return co_await parts_.store.commit(std::move(changes));
+}
+
+// ---- From running to gone.
+
+async::Task<> ContainerLife::resume() {
+  const auto self = shared_from_this();
+  auto found = co_await parts_.monitors.find(container_->runtimeDirectory);
+  if (!found) {
+    const std::string message = fmt::format("its monitor could not be found again: {}", found.error().message());
+    co_await finish(failedBecause("REASON_IO_SWITCHBOARD_EXITED", message));
+    co_return;
+  }
+  monitor_ = std::move(*found);
+  auto process = kernel::Process::open(init_);
+  if (process) {
+    process_ = std::move(*process);
+    ++counters_.recovered;
+    auto recovered = co_await parts_.isolators.recover(container_);
+    if (!recovered) {
+      log::warning("an isolator could not go on after the restart",
+                   {{"container", container_->id().text()}, {"reason", recovered.error()}});
+    }
+    log::info("container goes on running", {{"container", container_->id().text()}, {"pid", init_.pid}});
+  }
+  co_await untilEnded();
+}
+
+async::Task<> ContainerLife::giveUp(Termination termination) {
+  const auto self = shared_from_this();
+  co_await finish(std::move(termination));
+}
+
+async::Task<> ContainerLife::cleanUpAgain() {
+  const auto self = shared_from_this();
+  const auto cleaned = co_await cleanUp();
+  cleanupFailed_ = !cleaned.has_value();
+  if (cleanupFailed_) {
+    log::error("container could still not be cleaned up",
+               {{"container", container_->id().text()}, {"reason", cleaned.error()}});
+    co_return;
+  }
+  ignore(co_await recordEnd(), "the ledger then makes the next start clean up once more");
+}
+
+async::Task<> ContainerLife::untilEnded() {
+  async::Scope watches(parts_.executor);
+  // The lambda lives in the watches, which end before this does.
+  parts_.isolators.watch(watches, container_, [this](Limitation limitation) { limit(std::move(limitation)); });
+  watches.spawn(watchMonitor());
+  auto exited = co_await monitor_->exited();
+  const bool stopping = co_await async::isCancelled();
+  const bool unexplained = exited && looksKilled(*exited) && !limitation_ && signal_ != SIGKILL;
+  if (unexplained && !stopping) {
+    async::Task<Result<void>> limited = limited_.wait();
+    ignore(co_await async::withTimeout(kLimitationGrace, std::move(limited)), "then it was no limit");
+  }
+  watches.cancel();
+  co_await watches.join();
+  if (stopping) co_return;
+
+  const ExitRecord exit = exited ? *exited : ExitRecord{.time = Clock::now()};
+  finished_ = exit.time;
+  ++counters_.exits;
+  co_await finish(explainEnd(exit, limitation_, signal_));
+}
+
+// A container whose monitor is gone has nobody who keeps its output and its exit status.
+async::Task<> ContainerLife::watchMonitor() {
+  co_await parts_.monitors.lost(container_->runtimeDirectory);
+  const bool cancelled = co_await async::isCancelled();
+  if (cancelled) co_return;
+  limit({.reason = "REASON_IO_SWITCHBOARD_EXITED", .message = "its monitor was killed, and so it was stopped"});
+}
+
+void ContainerLife::limit(Limitation limitation) {
+  if (limitation_) return;
+  log::info("container is stopped", {{"container", container_->id().text()}, {"reason", limitation.message}});
+  ++counters_.limitations;
+  limitation_ = std::move(limitation);
+  limited_.set();
+  if (process_) ignore(process_.signal(SIGKILL), "it has ended by itself");
+}
+
+async::Task<> ContainerLife::finish(Termination termination) {
+  setPhase(Phase::Stopping);
+  if (!finished_) finished_ = Clock::now();
+  const auto cleaned = co_await cleanUp();
+  const bool stopping = co_await async::isCancelled();
+  if (stopping) co_return;
+  cleanupFailed_ = !cleaned.has_value();
+  if (cleanupFailed_) {
+    ++counters_.cleanupFailures;
+    log::error("container could not be cleaned up; removing it, or the next start, tries again",
+               {{"container", container_->id().text()}, {"reason", cleaned.error()}});
+  }
+  log::info("container has ended", {{"container", container_->id().text()}, {"reason", termination.message}});
+  termination_ = std::move(termination);
+  setPhase(Phase::Exited);
+  const auto recorded = co_await recordEnd();
+  if (!recorded) {
+    log::error("the end of a container could not be recorded",
+               {{"container", container_->id().text()}, {"reason", recorded.error()}});
+  }
+  endedEvent_.set();
+}
+
+// Undoes the launch from its end to its beginning, all of it even when parts fail; right at any point of the launch, a
+// second time, and after a restart.
+async::Task<Result<void>> ContainerLife::cleanUp() {
+  for (const auto& session : sessions_) co_await session->stop();
+  if (!monitor_) {
+    auto found = co_await parts_.monitors.find(container_->runtimeDirectory);
+    if (found) monitor_ = std::move(*found);
+  }
+  if (monitor_) ignore(monitor_->abandon(), "it has ended");
+  const ContainerId id = container_->id();
+  const auto removed = co_await parts_.runtime.remove(id);
+  const auto cleaned = co_await parts_.isolators.cleanup(container_);
+  monitor_.reset();
+  process_ = kernel::Process();
+  CO_TRY_VOID(Result<void>(removed));
+  CO_TRY_VOID(Result<void>(cleaned));
+  // Last: it holds the exit record, which the next agent needs if this one ends now.
+  co_return kernel::removeTree(container_->runtimeDirectory);
+}
+
+async::Task<Result<void>> ContainerLife::recordEnd() {
+  std::vector<state::Change> changes;
+  changes.emplace_back(state::PutContainer{record()});
+  if (!cleanupFailed_) {
+    changes.emplace_back(state::StrikeAllFromLedger{container_->id().text()});
+    changes.emplace_back(state::DeleteSavedStates{container_->id().text()});
+  }
+  co_return co_await parts_.store.commit(std::move(changes));
+}
+
+// ---- What others ask.
+
+async::Task<Result<void>> ContainerLife::launched() {
+  const auto self = shared_from_this();
+  CO_TRY_VOID(co_await launchedEvent_.wait());
+  co_return *launchOutcome_;
+}
+
+async::Task<Result<Termination>> ContainerLife::ended() {
+  const auto self = shared_from_this();
+  CO_TRY_VOID(co_await endedEvent_.wait());
+  co_return *termination_;
+}
+
+Result<void> ContainerLife::kill(int signal) {
+  if (phase_ == Phase::Stopping || phase_ == Phase::Exited) return {};
+  signal_ = signal;
+  if (launchScope_ != nullptr) {
+    launchScope_->cancel();
+    return {};
+  }
+  if (!process_) return {};
+  auto sent = process_.signal(signal);
+  if (!sent && sent.error().code() == Code::NotFound) return {};
+  return sent;
+}
+
+async::Task<Result<void>> ContainerLife::remove() {
+  const auto self = shared_from_this();
+  if (phase_ != Phase::Exited || !endedEvent_.isSet()) {
+    co_return Error(Code::Busy, fmt::format("container '{}' is still running", container_->id().text()));
+  }
+  if (removing_) co_return Error(Code::Busy, fmt::format("container '{}' is being removed", container_->id().text()));
+  removing_ = true;
+  Result<void> removed;
+  if (cleanupFailed_) removed = co_await cleanUp();
+  if (removed) {
+    cleanupFailed_ = false;
+    removed = co_await forget();
+  }
+  removing_ = false;
+  co_return removed;
+}
+
+// The record goes last, so that what fails before can be tried again.
+async::Task<Result<void>> ContainerLife::forget() {
+  std::function<Result<void>()> removeState = [directory = container_->stateDirectory] {
+    return kernel::removeTree(directory);
+  };
+  auto removed = co_await parts_.pool.run(std::move(removeState));
+  if (removed) {
+    std::vector<state::Change> changes;
+    changes.emplace_back(state::DeleteContainer{container_->id().text()});
+    changes.emplace_back(state::StrikeAllFromLedger{container_->id().text()});
+    removed = co_await parts_.store.commit(std::move(changes));
+  }
+  forgotten_ = removed.has_value();
+  if (!removed) {
+    log::error("a container could not be forgotten",
+               {{"container", container_->id().text()}, {"reason", removed.error()}});
+  }
+  co_return removed;
+}
+
+async::Task<Result<std::unique_ptr<Attachment>>> ContainerLife::attach() {
+  const auto self = shared_from_this();
+  if (!monitor_ || phase_ != Phase::Running) {
+    co_return Error(Code::NotFound, fmt::format("container '{}' is not running", container_->id().text()));
+  }
+  co_return co_await monitor_->attach();
+}
+
+ContainerStatus ContainerLife::status() const {
+  ContainerStatus status(container_);
+  status.phase = phase_;
+  status.created = created_;
+  status.started = started_;
+  status.finished = finished_;
+  status.pid = process_ ? init_.pid : 0;
+  if (phase_ == Phase::Running) status.networks = parts_.isolators.networks(*container_);
+  status.termination = termination_;
+  status.imageDigest = imageDigest_;
+  return status;
+}
+
+void ContainerLife::setPhase(Phase phase) {
+  if (phase_ == phase) return;
+  ENSURE(mayFollow(phase_, phase),
+         fmt::format("a container cannot go from {} to {}", toString(phase_), toString(phase)));
+  phase_ = phase;
+}
+
+state::ContainerRecord ContainerLife::record() const {
+  state::ContainerRecord record{.id = container_->id().text(),
+                                .request = requestJson_,
+                                .image = imageJson_,
+                                .phase = std::string(toString(phase_)),
+                                .created = nanoseconds(created_),
+                                .started = mapped(started_, nanoseconds),
+                                .finished = mapped(finished_, nanoseconds),
+                                .pid = init_.pid,
+                                .startTime = init_.startTime};
+  if (termination_) {
+    record.terminationState = termination_->state;
+    record.terminationReason = termination_->reason;
+    record.terminationMessage = termination_->message;
+    record.waitStatus = termination_->waitStatus;
+  }
+  return record;
+}
+
+}  // namespace gantry::agent

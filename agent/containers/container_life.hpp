@@ -1,0 +1,119 @@
+// One container from its request to its end. A single coroutine owns its state; everybody else asks.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/containers/engine_parts.hpp"
+#include "agent/containers/manager.hpp"
+#include "async/event.hpp"
+#include "async/scope.hpp"
+#include "kernel/process.hpp"
+
+namespace gantry::agent {
+
+class SessionLife;
+
+// The container of `request` with its directories and cgroup, as the isolators see it; without an image still.
+isolators::Container containerOf(const EngineSettings& settings, isolators::ContainerRequest request);
+
+// Held by shared_ptr; one of the coroutines run, resume, giveUp and cleanUpAgain is spawned once. Only used on the
+// agent's thread.
+class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
+ public:
+  // A new container. `parts` and `counters` outlive this.
+  ContainerLife(EngineParts& parts, EngineCounters& counters, isolators::ContainerRequest request);
+  // One that an earlier agent recorded.
+  static Result<std::shared_ptr<ContainerLife>> restore(EngineParts& parts, EngineCounters& counters,
+                                                        const state::ContainerRecord& record);
+
+  // Launches the container and stays with it to its end. A launch that fails leaves nothing behind, on disk neither.
+  // When cancelled it returns at once and leaves everything as it is, for the next agent.
+  async::Task<> run();
+  // Goes on with a container that was running when an earlier agent ended, or has ended since.
+  async::Task<> resume();
+  // Clears away a container whose launch was cut, or that did not survive a reboot, and keeps its record.
+  async::Task<> giveUp(Termination termination);
+  // Tries the clean-up of an Exited container of an earlier agent once more, of which the ledger has something left.
+  async::Task<> cleanUpAgain();
+
+  // Completes when the program was released to run, or the launch failed and was cleaned up.
+  async::Task<Result<void>> launched();
+  // Completes when the container has ended and was cleaned up.
+  async::Task<Result<Termination>> ended();
+
+  // As ContainerManager::kill.
+  Result<void> kill(int signal);
+  // Deletes the sandbox and the record of an Exited container; tries a clean-up that failed once more before.
+  async::Task<Result<void>> remove();
+  async::Task<Result<std::unique_ptr<Attachment>>> attach();
+
+  ContainerStatus status() const;
+  const isolators::Container& container() const { return *container_; }
+  Phase phase() const { return phase_; }
+  bool launchFailed() const { return launchOutcome_ && !*launchOutcome_; }
+  // True when the failed launch or the removal took the record along.
+  bool isForgotten() const { return forgotten_; }
+
+  // Sessions end with their container.
+  void addSession(std::shared_ptr<SessionLife> session) { sessions_.push_back(std::move(session)); }
+
+ private:
+  async::Task<Result<void>> launch();
+  async::Task<> launchInto(std::shared_ptr<std::optional<Result<void>>> outcome);
+  async::Task<Result<void>> recordIntent();
+  async::Task<Result<void>> prepare();
+  async::Task<Result<void>> provision();
+  async::Task<Result<void>> prepareBesideImage();
+  Result<void> writeBundle();
+  async::Task<Result<void>> create();
+  async::Task<Result<void>> attachIsolators();
+  async::Task<Result<void>> start();
+  async::Task<Result<void>> recordRunning();
+
+  async::Task<> untilEnded();
+  async::Task<> watchMonitor();
+  void limit(isolators::Limitation limitation);
+  async::Task<> finish(Termination termination);
+  async::Task<Result<void>> cleanUp();
+  async::Task<Result<void>> recordEnd();
+  async::Task<Result<void>> forget();
+
+  void setPhase(Phase phase);
+  state::ContainerRecord record() const;
+
+  EngineParts& parts_;
+  EngineCounters& counters_;
+  isolators::ContainerPtr container_;
+  std::string requestJson_;
+  std::string imageJson_;
+  std::string imageDigest_;
+  Phase phase_ = Phase::Starting;
+  Clock::time_point created_ = Clock::now();
+  std::optional<Clock::time_point> started_;
+  std::optional<Clock::time_point> finished_;
+  std::optional<Termination> termination_;
+
+  Contributions contributions_;
+  std::unique_ptr<Monitor> monitor_;
+  kernel::ProcessId init_;
+  kernel::Process process_;
+  std::vector<std::shared_ptr<SessionLife>> sessions_;
+
+  // While the launch runs: cancelling it gives the launch up.
+  async::Scope* launchScope_ = nullptr;
+  std::optional<int> signal_;
+  std::optional<isolators::Limitation> limitation_;
+  async::Event limited_;
+  bool cleanupFailed_ = false;
+  bool removing_ = false;
+  bool forgotten_ = false;
+  std::optional<Result<void>> launchOutcome_;
+  async::Event launchedEvent_;
+  async::Event endedEvent_;
+};
+
+}  // namespace gantry::agent
