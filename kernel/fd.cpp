@@ -51,6 +51,11 @@ Result<Pipe> pipe(int flags) {
   return Pipe{Fd(ends[0]), Fd(ends[1])};
 }
 
+void growPipe(const Fd& end) {
+  constexpr int kLargest = 1 << 20;
+  ::fcntl(end.raw(), F_SETPIPE_SZ, kLargest);
+}
+
 Result<SocketPair> socketPair(int type) {
   int ends[2];
   if (::socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, ends) != 0) return Error::fromErrno(errno, "make a socket pair");

@@ -43,6 +43,9 @@ struct Pipe {
 // pipe2 with O_CLOEXEC; `flags` may add O_NONBLOCK or O_DIRECT.
 Result<Pipe> pipe(int flags = 0);
 
+// Gives a pipe the largest buffer an unprivileged user may have (1 MiB, pipe(7)), if it can be had.
+void growPipe(const Fd& end);
+
 struct SocketPair {
   Fd first;
   Fd second;

@@ -1,0 +1,161 @@
+#include "fetcher/pull/lower_layers.hpp"
+
+#include <fcntl.h>
+#include <linux/openat2.h>
+
+#include <cerrno>
+#include <ranges>
+
+#include <fmt/format.h>
+
+#include "kernel/file.hpp"
+#include "kernel/node.hpp"
+
+namespace gantry::fetcher {
+namespace {
+
+constexpr std::uint64_t kBeneath = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS | RESOLVE_NO_XDEV;
+
+bool isWhiteout(const struct stat& status) {
+  return S_ISCHR(status.st_mode) && status.st_rdev == 0;
+}
+
+Result<std::optional<struct stat>> lookAt(const kernel::Fd& directory, const std::string& name) {
+  auto status = kernel::statAt(directory, name, AT_SYMLINK_NOFOLLOW);
+  if (status) return std::optional(*status);
+  if (status.error().number() == ENOENT) return std::optional<struct stat>();
+  return std::move(status).error();
+}
+
+Result<bool> isOpaque(const kernel::Fd& directory) {
+  TRY(const auto value, kernel::readAttribute(directory, "trusted.overlay.opaque"));
+  return value == "y";
+}
+
+Result<void> copyAttributes(const kernel::Fd& from, const kernel::Fd& to) {
+  TRY(const auto names, kernel::listAttributes(from));
+  for (const std::string& name : names) {
+    if (name.starts_with("trusted.")) continue;
+    TRY(const auto value, kernel::readAttribute(from, name));
+    if (value) TRY_VOID(kernel::setAttribute(to, name, *value));
+  }
+  return {};
+}
+
+Result<void> copyMetadata(const kernel::Fd& from, const struct stat& status, const kernel::Fd& to) {
+  TRY_VOID(kernel::changeOwnerAt(to, "", status.st_uid, status.st_gid));
+  TRY_VOID(kernel::changeMode(to, status.st_mode & 07777));
+  TRY_VOID(copyAttributes(from, to));
+  return kernel::setTimesAt(to, "", status.st_mtim);
+}
+
+Result<void> copyFile(const kernel::Fd& fromParent, const std::string& fromName, const struct stat& status,
+                      const kernel::Fd& toParent, const std::string& toName) {
+  TRY(const kernel::Fd from, kernel::openAt(fromParent, fromName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
+  TRY(const kernel::Fd to, kernel::openAt(toParent, toName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  std::vector<char> buffer(256U << 10U);
+  std::uint64_t offset = 0;
+  while (true) {
+    TRY(const std::size_t count, kernel::readAt(from, buffer.data(), buffer.size(), offset));
+    if (count == 0) break;
+    TRY_VOID(kernel::writeAll(to, std::string_view(buffer.data(), count)));
+    offset += count;
+  }
+  return copyMetadata(from, status, to);
+}
+
+Result<void> copyNode(const kernel::Fd& fromParent, const std::string& fromName, const struct stat& status,
+                      const kernel::Fd& toParent, const std::string& toName) {
+  if (S_ISDIR(status.st_mode)) return Error(Code::InvalidArgument, "is a hard link to a directory");
+  if (S_ISREG(status.st_mode)) return copyFile(fromParent, fromName, status, toParent, toName);
+  if (S_ISLNK(status.st_mode)) {
+    TRY(const std::string target, kernel::readLinkAt(fromParent, fromName));
+    TRY_VOID(kernel::symlinkAt(target, toParent, toName));
+  } else {
+    TRY_VOID(kernel::makeNodeAt(toParent, toName, status.st_mode & (S_IFMT | 07777), status.st_rdev));
+  }
+  TRY_VOID(kernel::changeOwnerAt(toParent, toName, status.st_uid, status.st_gid));
+  if (!S_ISLNK(status.st_mode)) TRY_VOID(kernel::changeModeAt(toParent, toName, status.st_mode & 07777));
+  return kernel::setTimesAt(toParent, toName, status.st_mtim);
+}
+
+Result<kernel::Fd> openDirectory(const kernel::Fd& layer, const std::string& path) {
+  return kernel::openAt2(layer, path.empty() ? "." : path, O_RDONLY | O_DIRECTORY, kBeneath);
+}
+
+}  // namespace
+
+Result<void> LowerLayers::complete(const kernel::Fd& layer, const LayerNeeds& needs) const {
+  for (const LayerNeeds::Link& link : needs.links) {
+    TRY(const LayerPath path, parseLayerPath(link.path));
+    TRY(const LayerPath target, parseLayerPath(link.target));
+    if (path.isRoot() || target.isRoot()) return Error(Code::InvalidArgument, "a hard link to or from the root");
+    TRY_VOID(materialise(layer, path, target).under(quoted(link.path)));
+  }
+  for (const std::string& directory : needs.directories) {
+    TRY(const LayerPath path, parseLayerPath(directory));
+    if (!path.isRoot()) TRY_VOID(inheritMetadata(layer, path).under(quoted(directory)));
+  }
+  return {};
+}
+
+Result<std::optional<LowerLayers::Found>> LowerLayers::find(const LayerPath& path) const {
+  const auto nowhere = [] { return std::optional<Found>(); };
+  for (const kernel::Fd& layer : layers_ | std::views::reverse) {
+    TRY(kernel::Fd directory, openDirectory(layer, ""));
+    bool hidesLower = false;
+    bool isPresent = true;
+    for (std::size_t i = 0; i + 1 < path.parts.size() && isPresent; ++i) {
+      TRY(const auto status, lookAt(directory, path.parts[i]));
+      isPresent = status.has_value();
+      if (!isPresent) break;
+      if (!S_ISDIR(status->st_mode)) return nowhere();
+      TRY(directory, openDirectory(directory, path.parts[i]));
+      TRY(const bool opaque, isOpaque(directory));
+      hidesLower = hidesLower || opaque;
+    }
+    if (isPresent) {
+      TRY(const auto status, lookAt(directory, path.leaf()));
+      if (status) {
+        if (isWhiteout(*status)) return nowhere();
+        return std::optional(Found{std::move(directory), *status});
+      }
+    }
+    if (hidesLower) return nowhere();
+  }
+  return nowhere();
+}
+
+Result<void> LowerLayers::inheritMetadata(const kernel::Fd& layer, const LayerPath& path) const {
+  TRY(const auto below, find(path));
+  if (!below || !S_ISDIR(below->status.st_mode)) return {};
+  TRY(const kernel::Fd from, openDirectory(below->parent, path.leaf()));
+  TRY(const kernel::Fd to, openDirectory(layer, path.text()));
+  return copyMetadata(from, below->status, to);
+}
+
+Result<void> LowerLayers::materialise(const kernel::Fd& layer, const LayerPath& path, const LayerPath& target) const {
+  TRY(const kernel::Fd parent, openDirectory(layer, path.parent()));
+  TRY(const struct stat before, kernel::statAt(parent, "", AT_EMPTY_PATH));
+  TRY(const auto present, lookAt(parent, path.leaf()));
+  // A whiteout of the same name in the same layer: the link takes its place.
+  if (present && isWhiteout(*present)) TRY_VOID(kernel::unlinkAt(parent, path.leaf()));
+
+  // A link to a link to a lower file: the first one has become a file by now.
+  if (auto sibling = openDirectory(layer, target.parent())) {
+    TRY(const auto status, lookAt(*sibling, target.leaf()));
+    if (status && !S_ISDIR(status->st_mode) && !isWhiteout(*status)) {
+      TRY_VOID(kernel::linkAt(*sibling, target.leaf(), parent, path.leaf()));
+      return kernel::setTimesAt(parent, "", before.st_mtim);
+    }
+  }
+  TRY(const auto below, find(target));
+  if (!below) {
+    return Error(Code::InvalidArgument,
+                 fmt::format("is a hard link to {}, which is in no layer", quoted(target.text())));
+  }
+  TRY_VOID(copyNode(below->parent, target.leaf(), below->status, parent, path.leaf()));
+  return kernel::setTimesAt(parent, "", before.st_mtim);
+}
+
+}  // namespace gantry::fetcher

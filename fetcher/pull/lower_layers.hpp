@@ -1,0 +1,40 @@
+// The unpacked layers below one layer, seen as overlayfs will see them, to complete that layer with what only they
+// know.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <optional>
+#include <vector>
+
+#include "base/result.hpp"
+#include "fetcher/pull/layer_path.hpp"
+#include "fetcher/pull/layer_writer.hpp"
+#include "kernel/fd.hpp"
+
+namespace gantry::fetcher {
+
+class LowerLayers {
+ public:
+  // Opened directories, bottom first.
+  explicit LowerLayers(std::vector<kernel::Fd> layers) : layers_(std::move(layers)) {}
+
+  // Answers `needs` in `layer`: implied directories get the metadata they have below, hard links to lower files become
+  // copies. InvalidArgument when a link's target is nowhere. Paths come from a layer's unpacker and are not trusted: no
+  // walk leaves a layer's directory or follows a symlink.
+  Result<void> complete(const kernel::Fd& layer, const LayerNeeds& needs) const;
+
+ private:
+  struct Found {
+    kernel::Fd parent;
+    struct stat status;
+  };
+
+  Result<std::optional<Found>> find(const LayerPath& path) const;
+  Result<void> inheritMetadata(const kernel::Fd& layer, const LayerPath& path) const;
+  Result<void> materialise(const kernel::Fd& layer, const LayerPath& path, const LayerPath& target) const;
+
+  std::vector<kernel::Fd> layers_;
+};
+
+}  // namespace gantry::fetcher
