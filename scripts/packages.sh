@@ -3,7 +3,7 @@
 #   scripts/packages.sh build|test|quickstart...
 set -euo pipefail
 
-build=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libseccomp-dev libcap-dev libarchive-dev libdeflate-dev
+build=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libseccomp-dev libcap-dev libarchive-dev libisal-dev
   libzstd-dev zlib1g-dev libssl-dev libcurl4-openssl-dev nlohmann-json3-dev libprotobuf-dev protobuf-compiler libsqlite3-dev
   libtomlplusplus-dev libcli11-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev python3)
 run=(containernetworking-plugins iptables ca-certificates)

@@ -24,7 +24,7 @@ THIRD_PARTY = {
     r"boost/asio": r"^(async/|http/)",
     r"boost/beast": r"^http/.*\.cpp$",
     r"nlohmann/": r"^(oci/.*\.cpp|fetcher/.*\.cpp|network/.*\.cpp|agent/.*\.cpp|cli/.*\.cpp)$",
-    r"seccomp\.h": r"^runtime/.*\.cpp$",
+    r"seccomp\.h": r"^(runtime/.*\.cpp|fetcher/pull/confinement\.cpp)$",
     r"curl/": r"^fetcher/",
     r"archive(_entry)?\.h": r"^fetcher/",
     r"sqlite3\.h": r"^agent/state/",
