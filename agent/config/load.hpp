@@ -1,0 +1,43 @@
+// From command line, environment and files to a Config, with the origin of every value.
+//
+// The order, strongest first: flag, GANTRY_* variable, MESOS_* variable, conf.d/*.toml (the last file wins),
+// agent.toml, default. What is not known is an error that names the nearest known setting, except for MESOS_*
+// variables, of which mesos-agent has many more than we.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "agent/config/config.hpp"
+#include "base/result.hpp"
+
+namespace gantry::agent {
+
+struct Setting {
+  std::string name;
+  std::string value;
+  // "--work_dir", "GANTRY_WORK_DIR", "/etc/gantry/agent.toml:3", "default".
+  std::string origin;
+};
+
+struct Loaded {
+  enum class Action { Run, Help, Version, PrintConfig };
+
+  Action action = Action::Run;
+  Config config;
+  // Every setting, in the order of the table.
+  std::vector<Setting> settings;
+};
+
+// `arguments` without the program's name: "--name=value", "--name value", "--name" and "--no-name" for booleans; dashes
+// in names are underscores. `environment` as "NAME=value". A value "file:///path" is the content of that file, as
+// mesos-agent has it (for settings that are paths, the path itself). InvalidArgument says what is wrong with which
+// setting from which origin. --help and --version win over every error.
+Result<Loaded> load(const std::vector<std::string>& arguments, const std::vector<std::string>& environment);
+
+// What --help prints.
+std::string helpText();
+// What --print-config prints: TOML that says the same as all sources together, with each origin as a comment.
+std::string printedConfig(const Loaded& loaded);
+
+}  // namespace gantry::agent

@@ -1,0 +1,169 @@
+#include "agent/config/load.hpp"
+
+#include <unistd.h>
+
+#include <gtest/gtest.h>
+
+#include "agent/config/options.hpp"
+#include "kernel/file.hpp"
+
+namespace gantry::agent {
+namespace {
+
+class LoadTest : public testing::Test {
+ protected:
+  LoadTest() {
+    std::string pattern = testing::TempDir() + "/gantry-config-XXXXXX";
+    directory_ = ::mkdtemp(pattern.data());
+    EXPECT_TRUE(kernel::makeDirectories(directory_ + "/conf.d", 0755));
+    write("agent.toml", "");
+  }
+  ~LoadTest() override { ignore(kernel::removeTree(directory_), "a temporary directory"); }
+
+  void write(const std::string& name, const std::string& text) {
+    EXPECT_TRUE(kernel::replaceFile(directory_ + "/" + name, text));
+  }
+
+  Result<Loaded> loadWith(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
+    arguments.insert(arguments.begin(),
+                     {"--config=" + directory_ + "/agent.toml", "--config_dir", directory_ + "/conf.d"});
+    return load(arguments, environment);
+  }
+
+  // The message of the error, with the directory's name as "DIR".
+  std::string errorWith(std::vector<std::string> arguments, std::vector<std::string> environment = {}) {
+    const auto loaded = loadWith(std::move(arguments), std::move(environment));
+    if (loaded) return "";
+    std::string text = loaded.error().message();
+    const std::size_t at = text.find(directory_);
+    if (at != std::string::npos) text.replace(at, directory_.size(), "DIR");
+    return text;
+  }
+
+  static Setting setting(const Loaded& loaded, std::string_view name) {
+    for (const Setting& one : loaded.settings) {
+      if (one.name == name) return one;
+    }
+    return {};
+  }
+
+  std::string directory_;
+};
+
+TEST_F(LoadTest, TheStrongestSourceWinsAndIsRemembered) {
+  const std::vector<std::string> flags{"--work_dir=/flag"};
+  const std::vector<std::string> ours{"GANTRY_WORK_DIR=/ours"};
+  const std::vector<std::string> mesos{"MESOS_WORK_DIR=/mesos"};
+  const std::vector<std::string> both{"MESOS_WORK_DIR=/mesos", "GANTRY_WORK_DIR=/ours"};
+
+  EXPECT_EQ(loadWith({})->config.workDir.text, "/var/lib/gantry");
+  EXPECT_EQ(setting(*loadWith({}), "work_dir").origin, "default");
+  write("agent.toml", "port = 1\nwork_dir = '/file'\n");
+  EXPECT_EQ(setting(*loadWith({}), "work_dir").origin, directory_ + "/agent.toml:2");
+  write("conf.d/10.toml", "work_dir = '/ten'");
+  write("conf.d/20.toml", "work_dir = '/twenty'");
+  write("conf.d/30.toml.disabled", "work_dir = '/thirty'");
+  EXPECT_EQ(loadWith({})->config.workDir.text, "/twenty");
+  EXPECT_EQ(loadWith({})->config.port.number, 1);
+  EXPECT_EQ(loadWith({}, mesos)->config.workDir.text, "/mesos");
+  EXPECT_EQ(loadWith({}, both)->config.workDir.text, "/ours");
+  EXPECT_EQ(setting(*loadWith({}, ours), "work_dir").origin, "GANTRY_WORK_DIR");
+  const auto loaded = loadWith(flags, both);
+  EXPECT_EQ(setting(*loaded, "work_dir").value, "/flag");
+  EXPECT_EQ(setting(*loaded, "work_dir").origin, "--work_dir");
+}
+
+TEST_F(LoadTest, FlagsAreWrittenInSeveralWays) {
+  EXPECT_EQ(loadWith({"--work-dir", "/a"})->config.workDir.text, "/a");
+  EXPECT_EQ(loadWith({"--insecure_registries=a,b:5000"})->config.insecureRegistries.size(), 2U);
+  EXPECT_EQ(loadWith({"--runtime="})->config.runtime, std::nullopt);
+  EXPECT_EQ(errorWith({"--port"}), "--port: needs a value, as --port=PORT");
+  EXPECT_EQ(errorWith({"--no-port"}), "--no-port: only a boolean without a value can be negated");
+  EXPECT_EQ(errorWith({"start"}), "'start' is not a flag; flags are --name=value");
+  EXPECT_EQ(errorWith({"--"}), "'--' is not a flag; flags are --name=value");
+}
+
+TEST_F(LoadTest, UnknownNamesAreErrorsThatNameTheNearest) {
+  EXPECT_EQ(errorWith({"--wrok_dir=/a"}), "--wrok_dir: there is no such setting; did you mean '--work_dir'?");
+  EXPECT_EQ(errorWith({"--zzz=/a"}), "--zzz: there is no such setting");
+  EXPECT_EQ(errorWith({}, {"GANTRY_WORKDIR=/a"}),
+            "GANTRY_WORKDIR: there is no such setting; did you mean 'GANTRY_WORK_DIR'?");
+  EXPECT_EQ(errorWith({}, {"MESOS_WORKDIR=/a", "GANTRY_AGENT=unix:///a", "PATH=/bin"}), "");
+  write("agent.toml", "\nworkdir = '/a'\n");
+  EXPECT_EQ(errorWith({}), "configuration: DIR/agent.toml:2: there is no setting 'workdir'; did you mean 'work_dir'?");
+  write("agent.toml", "[network]\nbridge = 1\n");
+  EXPECT_TRUE(errorWith({}).starts_with("configuration: DIR/agent.toml:1: there is no setting 'network'"));
+  write("agent.toml", "config = '/a'");
+  EXPECT_EQ(errorWith({}), "configuration: DIR/agent.toml:1: 'config' cannot be set in a file");
+}
+
+TEST_F(LoadTest, WrongValuesAreNamedWithTheirOrigin) {
+  EXPECT_EQ(errorWith({"--port=x"}), "--port: must be a whole number from 0 to 65535, not 'x'");
+  EXPECT_EQ(errorWith({}, {"MESOS_PORT=70000"}), "MESOS_PORT: must be a whole number from 0 to 65535, not '70000'");
+  EXPECT_EQ(errorWith({"--cgroups_root=../a"}), "--cgroups_root: must be a relative path as 'gantry', not '../a'");
+  write("agent.toml", "work_dir = 'a'");
+  EXPECT_EQ(errorWith({}), "DIR/agent.toml:1: work_dir: must be an absolute path, not 'a'");
+  write("agent.toml", "work_dir = 1");
+  EXPECT_EQ(errorWith({}), "configuration: DIR/agent.toml:1: work_dir: must be a string, not an integer");
+  write("agent.toml", "port = '1'");
+  EXPECT_EQ(errorWith({}), "configuration: DIR/agent.toml:1: port: must be an integer, not a string");
+  write("agent.toml", "insecure_registries = ['a', 1]");
+  EXPECT_EQ(errorWith({}),
+            "configuration: DIR/agent.toml:1: insecure_registries: must be a list of strings, not of an integer");
+  write("agent.toml", "port = 5051\nwork_dir = ");
+  EXPECT_TRUE(errorWith({}).starts_with("configuration: DIR/agent.toml:2: "));
+}
+
+TEST_F(LoadTest, FilesTakeEveryKindOfValue) {
+  write("agent.toml",
+        "port = 6000\ncontainer_log_size = 4096\nhttp_body_limit = '1MB'\ninsecure_registries = ['a', 'b:5000']\n");
+  const auto loaded = loadWith({});
+  ASSERT_TRUE(loaded) << loaded.error().message();
+  EXPECT_EQ(loaded->config.port.number, 6000);
+  EXPECT_EQ(loaded->config.containerLogSize, Bytes::kibi(4));
+  EXPECT_EQ(loaded->config.httpBodyLimit, Bytes::mebi(1));
+  EXPECT_EQ(loaded->config.insecureRegistries, (std::vector<std::string>{"a", "b:5000"}));
+}
+
+TEST_F(LoadTest, AValueMayBeInAFileOfItsOwn) {
+  write("registry", "https://registry.example\n");
+  EXPECT_EQ(loadWith({"--docker_registry=file://" + directory_ + "/registry"})->config.dockerRegistry,
+            "https://registry.example");
+  EXPECT_EQ(loadWith({"--work_dir=file:///data"})->config.workDir.text, "/data");
+  EXPECT_EQ(errorWith({"--docker_registry=file:///nowhere"}).substr(0, 19), "--docker_registry: ");
+}
+
+TEST_F(LoadTest, OnlyANamedFileMustExist) {
+  EXPECT_EQ(errorWith({"--config=/nowhere/agent.toml"}).substr(0, 15), "configuration: ");
+  EXPECT_EQ(errorWith({"--config_dir=/nowhere"}).substr(0, 15), "configuration: ");
+}
+
+TEST_F(LoadTest, HelpWinsOverEveryError) {
+  EXPECT_EQ(loadWith({"--nonsense", "--help"})->action, Loaded::Action::Help);
+  EXPECT_EQ(loadWith({"--version"}, {"GANTRY_NONSENSE=1"})->action, Loaded::Action::Version);
+}
+
+TEST_F(LoadTest, WhatIsPrintedReadsBackAsTheSame) {
+  const auto loaded = loadWith({"--insecure_registries=a,b", "--port=1", "--hostname=a \"b\"", "--print-config"});
+  ASSERT_TRUE(loaded);
+  EXPECT_EQ(loaded->action, Loaded::Action::PrintConfig);
+  const std::string text = printedConfig(*loaded);
+  EXPECT_NE(text.find("\nport = 1  # --port\n"), std::string::npos) << text;
+  write("agent.toml", text);
+  const auto again = loadWith({});
+  ASSERT_TRUE(again) << again.error().message();
+  for (const Setting& one : loaded->settings) EXPECT_EQ(setting(*again, one.name).value, one.value) << one.name;
+}
+
+TEST(Options, DefaultsReadBackAndAreDescribed) {
+  const Config defaults;
+  for (const Option& option : options()) {
+    Config config;
+    EXPECT_TRUE(option.set(config, option.get(defaults))) << option.name;
+    EXPECT_TRUE(option.description.ends_with('.')) << option.name;
+    EXPECT_NE(helpText().find("--" + option.name + "=" + option.placeholder), std::string::npos);
+  }
+}
+
+}  // namespace
+}  // namespace gantry::agent
