@@ -166,8 +166,7 @@ async::Task<> ContainerLife::run() {
   if (signal_) failure = Error(Code::Cancelled, fmt::format("the launch was given up for {}", signalName(*signal_)));
   log::info("container could not be launched", {{"container", container_->id().text()}, {"reason", failure}});
   ++counters_.launchFailures;
-  co_await finish(failedBecause("REASON_CONTAINER_LAUNCH_FAILED", failure.message()));
-  if (!cleanupFailed_) ignore(co_await forget(), "forget logs; the record says how the launch ended");
+  co_await finish(failedBecause("REASON_CONTAINER_LAUNCH_FAILED", failure.message()), Record::Drop);
   launchOutcome_ = Result<void>(std::move(failure));
   launchedEvent_.set();
 }
@@ -288,7 +287,7 @@ async::Task<> ContainerLife::resume() {
   auto found = co_await parts_.monitors.find(container_->runtimeDirectory);
   if (!found) {
     const std::string message = fmt::format("its monitor could not be found again: {}", found.error().message());
-    co_await finish(failedBecause("REASON_IO_SWITCHBOARD_EXITED", message));
+    co_await finish(failedBecause("REASON_IO_SWITCHBOARD_EXITED", message), Record::Keep);
     co_return;
   }
   monitor_ = std::move(*found);
@@ -308,7 +307,7 @@ async::Task<> ContainerLife::resume() {
 
 async::Task<> ContainerLife::giveUp(Termination termination) {
   const auto self = shared_from_this();
-  co_await finish(std::move(termination));
+  co_await finish(std::move(termination), Record::Keep);
 }
 
 async::Task<> ContainerLife::cleanUpAgain() {
@@ -342,7 +341,7 @@ async::Task<> ContainerLife::untilEnded() {
   const ExitRecord exit = exited ? *exited : ExitRecord{.time = Clock::now()};
   finished_ = exit.time;
   ++counters_.exits;
-  co_await finish(explainEnd(exit, limitation_, signal_));
+  co_await finish(explainEnd(exit, limitation_, signal_), Record::Keep);
 }
 
 // A container whose monitor is gone has nobody who keeps its output and its exit status.
@@ -362,7 +361,7 @@ void ContainerLife::limit(Limitation limitation) {
   if (process_) ignore(process_.signal(SIGKILL), "it has ended by itself");
 }
 
-async::Task<> ContainerLife::finish(Termination termination) {
+async::Task<> ContainerLife::finish(Termination termination, Record afterwards) {
   setPhase(Phase::Stopping);
   if (!finished_) finished_ = Clock::now();
   const auto cleaned = co_await cleanUp();
@@ -382,6 +381,7 @@ async::Task<> ContainerLife::finish(Termination termination) {
     log::error("the end of a container could not be recorded",
                {{"container", container_->id().text()}, {"reason", recorded.error()}});
   }
+  if (afterwards == Record::Drop && !cleanupFailed_) ignore(co_await forget(), "it logs; the record stays then");
   endedEvent_.set();
 }
 

@@ -77,7 +77,9 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   async::Task<> untilEnded();
   async::Task<> watchMonitor();
   void limit(isolators::Limitation limitation);
-  async::Task<> finish(Termination termination);
+  // Drop is for a launch that failed: its caller was told, and nothing stays.
+  enum class Record { Keep, Drop };
+  async::Task<> finish(Termination termination, Record afterwards);
   async::Task<Result<void>> cleanUp();
   async::Task<Result<void>> recordEnd();
   async::Task<Result<void>> forget();

@@ -19,7 +19,7 @@ struct Store::Waiting {
 
 Store::Store(Database database, std::map<std::pair<std::string, std::string>, std::string> savedStates,
              async::Executor executor, async::WorkerPool& pool)
-    : database_(std::make_shared<Database>(std::move(database))),
+    : database_(std::move(database)),
       savedStates_(std::move(savedStates)),
       executor_(std::move(executor)),
       pool_(pool) {}
@@ -42,7 +42,7 @@ async::Task<> Store::writeQueue() {
   std::vector<Change> all;
   for (const auto& each : batch) all.insert(all.end(), each->changes.begin(), each->changes.end());
   // The database belongs to the one transaction that is being written: `writing_` keeps others away.
-  std::function<Result<void>()> write = [database = database_, changes = std::move(all)] {
+  std::function<Result<void>()> write = [database = &database_, changes = std::move(all)] {
     return database->apply(changes);
   };
   const Result<void> outcome = co_await pool_.run(std::move(write));

@@ -37,7 +37,7 @@ class Store final : public isolators::SavedStates {
 
   async::Task<> writeQueue();
 
-  std::shared_ptr<Database> database_;
+  Database database_;
   std::map<std::pair<std::string, std::string>, std::string> savedStates_;
   async::Executor executor_;
   async::WorkerPool& pool_;
