@@ -21,17 +21,27 @@ class Watched:
 
     # Directories whose entries are counted, such as a runtime's state directory.
     directories: set = field(default_factory=set)
-    bridges: set = field(default_factory=set)
+    # Directories below which CNI's host-local keeps one file per address.
+    allocations: set = field(default_factory=set)
+    # How addresses of the agents' bridges begin, "10.224.7.".
     subnets: set = field(default_factory=set)
-    cni_networks: set = field(default_factory=set)
 
 
 def _interfaces(watched: Watched) -> set[str]:
+    """Interfaces with an address of ours, and the ports of those that are bridges."""
+    if not watched.subnets:
+        return set()
     found = set()
-    for bridge in watched.bridges:
-        ports = Path("/sys/class/net", bridge, "brif")
+    listing = subprocess.run(["ip", "-oneline", "-4", "address"], capture_output=True, text=True, timeout=20).stdout
+    for line in listing.splitlines():
+        words = line.split()
+        name, address = words[1], words[words.index("inet") + 1]
+        if not any(address.startswith(subnet) for subnet in watched.subnets):
+            continue
+        found.add(f"{name} with {address}")
+        ports = Path("/sys/class/net", name, "brif")
         if ports.is_dir():
-            found.update(f"{bridge}/{port}" for port in os.listdir(ports))
+            found.update(f"{port} on {name}" for port in os.listdir(ports))
     return found
 
 
@@ -45,7 +55,6 @@ def _nat_rules(watched: Watched) -> set[str]:
         except FileNotFoundError:
             continue
         for line in listing.splitlines():
-            # Addresses of containers; the subnet's own rules come and go with the agent.
             if line.startswith("-A") and any(subnet in line for subnet in watched.subnets):
                 found.add(line)
     return found
@@ -53,10 +62,9 @@ def _nat_rules(watched: Watched) -> set[str]:
 
 def _allocations(watched: Watched) -> set[str]:
     found = set()
-    for network in watched.cni_networks:
-        for directory in (Path("/var/lib/cni/networks", network), *(d / network for d in watched.directories)):
-            if directory.is_dir():
-                found.update(str(entry) for entry in directory.iterdir() if entry.name[0].isdigit())
+    for directory in watched.allocations:
+        for place, _, names in os.walk(directory):
+            found.update(os.path.join(place, name) for name in names if name.count(".") == 3 and name[0].isdigit())
     return found
 
 
@@ -98,7 +106,7 @@ def snapshot(session: Session, watched: Watched) -> dict[str, set[str]]:
         "network namespace": _network_namespaces(session),
         "interface": _interfaces(watched),
         "NAT rule": _nat_rules(watched),
-        "address allocation": _allocations(watched),
+        "address": _allocations(watched),
         "state": _entries(watched),
     }
 
