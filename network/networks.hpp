@@ -8,15 +8,15 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <memory>
-#include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
 #include "async/task.hpp"
+#include "async/worker_pool.hpp"
 #include "base/result.hpp"
+#include "network/cni_result.hpp"
+#include "network/counters.hpp"
 #include "network/ports.hpp"
 
 namespace gantry::network {
@@ -30,6 +30,8 @@ struct Settings {
   std::string runtimeDirectory = "/run/gantry";
   // IPv4 subnet of the default bridge (--bridge_subnet); the host's routes must not overlap it.
   std::string bridgeSubnet = "10.213.0.0/20";
+  // Of the default bridge; at most 15 characters.
+  std::string bridgeInterface = "gantry0";
   // A plug-in that takes longer is killed.
   std::chrono::seconds pluginTimeout{30};
 };
@@ -48,13 +50,6 @@ struct Attached {
   std::vector<PortMapping> portMappings;
 };
 
-struct Dns {
-  std::vector<std::string> nameservers;
-  std::string domain;
-  std::vector<std::string> search;
-  std::vector<std::string> options;
-};
-
 struct Joined {
   // The bind mount that keeps the network namespace.
   std::string namespacePath;
@@ -63,44 +58,35 @@ struct Joined {
   Dns dns;
 };
 
-// Counters of all interfaces but loopback, summed, as the container sees them.
-struct Counters {
-  std::uint64_t receivedBytes = 0;
-  std::uint64_t receivedPackets = 0;
-  std::uint64_t receivedErrors = 0;
-  std::uint64_t receivedDropped = 0;
-  std::uint64_t sentBytes = 0;
-  std::uint64_t sentPackets = 0;
-  std::uint64_t sentErrors = 0;
-  std::uint64_t sentDropped = 0;
-
-  bool operator==(const Counters&) const = default;
-};
-
 // Only used on the agent's thread.
 class Networks {
  public:
-  // Makes the directories below runtimeDirectory and reads what is in them. Fails when a directory cannot be made. A
-  // broken configuration file is no failure here: it is logged, and refused when a container asks for its network.
-  static Result<std::unique_ptr<Networks>> open(Settings settings);
+  // Makes the directories below runtimeDirectory and reads what is in them. InvalidArgument for a bad bridgeSubnet;
+  // fails when a directory cannot be made. Configuration files are read when a container asks for a network, so that
+  // changes need no restart. `pool` and `hostPorts` are owned by the caller and outlive this.
+  static Result<std::unique_ptr<Networks>> open(async::WorkerPool& pool, const HostPorts& hostPorts, Settings settings);
   virtual ~Networks() = default;
 
-  // InvalidArgument ("<field>[n].name: …") for a network that does not exist or cannot be used on this host, Busy for a
-  // host port in use. Nothing is taken yet.
+  // Whether join() would be refused; its error begins with "<field>[n].name" or "<field>[n].port_mappings[m]".
+  // InvalidArgument for a network that does not exist or cannot be used on this host, Busy for a host port in use.
+  // Nothing is taken yet.
   virtual Result<void> check(const std::string& container, const std::vector<Wanted>& wanted,
                              const std::string& field) = 0;
   // Makes the namespace with loopback up and runs the plug-ins of each network in order; no networks: loopback only.
   // All or nothing: after an Error everything is undone. A container that has already joined gets what it had.
-  virtual async::Task<Result<Joined>> join(std::string container, std::vector<Wanted> wanted) = 0;
+  virtual async::Task<Result<Joined>> join(std::string container, std::vector<Wanted> wanted, std::string field) = 0;
   // DEL in reverse order, then the namespace and the record. Right without join, and a second time. After an Error the
   // record stays, so that it can be tried again.
   virtual async::Task<Result<void>> leave(std::string container) = 0;
+  // Where join() mounts the namespace of `container`.
+  virtual std::string namespacePath(const std::string& container) const = 0;
   // What join() made, in this agent's life or an earlier one; NotFound when nothing.
   virtual Result<Joined> joined(const std::string& container) const = 0;
   virtual Result<Counters> counters(const std::string& container) const = 0;
-  // leave() for every container with a record, namespace or address that is not among `alive`: after a crash. Goes
-  // on when one fails, and returns the first error.
-  virtual async::Task<Result<void>> leaveOthers(std::set<std::string> alive) = 0;
+  // Every container with a record or a namespace, whoever made it.
+  virtual std::vector<std::string> containers() const = 0;
+  // For an agent that stops: removes the default bridge and its rules when no container uses it.
+  virtual async::Task<Result<void>> close() = 0;
 };
 
 }  // namespace gantry::network

@@ -3,9 +3,10 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "base/result.hpp"
@@ -46,6 +47,9 @@ class PortTable {
   // `host` is owned by the caller and outlives this.
   explicit PortTable(const HostPorts& host) : host_(host) {}
 
+  // What take() would answer; nothing is taken.
+  Result<std::vector<PortMapping>> plan(const std::string& owner, const std::vector<PortMapping>& wanted,
+                                        std::string_view field) const;
   // Takes all ports of `wanted` for `owner`, or none, and returns them with every 0 replaced. `owner` may hold some
   // already: what it took before is taken again. The n-th mapping's error begins with "<field>[n].host_port".
   // Busy: another owner (named) or a program of the host has it. Exhausted: no free port to pick.
@@ -60,11 +64,12 @@ class PortTable {
  private:
   using Key = std::pair<Protocol, std::uint16_t>;
 
-  Result<std::uint16_t> pick(Protocol protocol, const std::map<Key, std::string>& taken);
+  // `here`: ports that the request at hand names itself.
+  std::optional<std::uint16_t> pick(Protocol protocol, const std::map<Key, std::size_t>& here) const;
 
   const HostPorts& host_;
   std::map<Key, std::string> owners_;
-  std::uint16_t nextPicked_ = kFirstPicked;
+  std::uint16_t lastPicked_ = kLastPicked;
 };
 
 }  // namespace gantry::network
