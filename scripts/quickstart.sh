@@ -203,7 +203,8 @@ fi
 if [ -n "$taken" ]; then
   port=$(free_port)
   work=$scratch/work run=$scratch/run cgroup=gantry-quickstart
-  flags=("--work_dir=$work" "--runtime_dir=$run" "--cgroups_root=$cgroup" --ip=127.0.0.1 "--port=$port" --bridge_subnet=10.214.0.0/20)
+  flags=("--work_dir=$work" "--runtime_dir=$run" "--cgroups_root=$cgroup" --ip=127.0.0.1 "--port=$port"
+    --bridge_subnet=10.214.0.0/20 --bridge_name=gantry-qs0)
   say "   this host has an agent already; this one gets directories, port and subnet of its own"
 else
   port=5051 work=/var/lib/gantry run=/run/gantry cgroup=gantry

@@ -43,6 +43,7 @@ struct Config {
   std::string networkCniPluginsDir = "/usr/lib/cni";
   std::optional<Path> networkCniConfigDir;
   Subnet bridgeSubnet{"10.213.0.0/20"};
+  std::string bridgeName = "gantry0";
 };
 
 }  // namespace gantry::agent

@@ -97,6 +97,7 @@ std::vector<Option> makeOptions() {
       option("network_cni_config_dir", "DIR", &Config::networkCniConfigDir,
              "CNI network configurations. Empty, or without one named 'bridge': a default bridge network is offered."),
       option("bridge_subnet", "SUBNET", &Config::bridgeSubnet, "The IPv4 network of the default bridge."),
+      option("bridge_name", "NAME", &Config::bridgeName, "The default bridge's interface; at most 15 characters."),
   };
 }
 

@@ -51,6 +51,7 @@ class Agent:
             "--ip=127.0.0.1",
             f"--port={self.port}",
             f"--bridge_subnet={self.subnet}",
+            f"--bridge_name=gt{os.getpid() % 1000000}n{number}",
             *flags,
         ]
         self._environment = environment or {}
