@@ -42,16 +42,26 @@ async::Task<> Store::writeQueue() {
   std::vector<Change> all;
   for (const auto& each : batch) all.insert(all.end(), each->changes.begin(), each->changes.end());
   // The database belongs to the one transaction that is being written: `writing_` keeps others away.
-  std::function<Result<void>()> write = [database = &database_, changes = std::move(all)] {
-    return database->apply(changes);
-  };
+  std::function<Result<void>()> write = [database = &database_, changes = all] { return database->apply(changes); };
   const Result<void> outcome = co_await pool_.run(std::move(write));
+  if (outcome) forgetStates(all);
   for (const auto& each : batch) {
     each->outcome = outcome;
     each->woken.set();
   }
   writing_ = !queue_.empty();
   if (writing_) queue_.front()->woken.set();
+}
+
+// Of the containers whose saved states were deleted.
+void Store::forgetStates(const std::vector<Change>& written) {
+  for (const Change& change : written) {
+    const auto* states = std::get_if<DeleteSavedStates>(&change);
+    const auto* container = std::get_if<DeleteContainer>(&change);
+    if (states == nullptr && container == nullptr) continue;
+    const std::string& id = states != nullptr ? states->container : container->id;
+    std::erase_if(savedStates_, [&](const auto& each) { return each.first.first == id; });
+  }
 }
 
 async::Task<Result<void>> Store::save(ContainerId container, std::string isolator, isolators::SavedState state) {

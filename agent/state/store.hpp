@@ -36,6 +36,7 @@ class Store final : public isolators::SavedStates {
   using Queue = std::vector<std::shared_ptr<Waiting>>;
 
   async::Task<> writeQueue();
+  void forgetStates(const std::vector<Change>& written);
 
   Database database_;
   std::map<std::pair<std::string, std::string>, std::string> savedStates_;
