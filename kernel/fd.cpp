@@ -40,9 +40,13 @@ void closeAllBut(std::vector<int> keep) {
 }
 
 Result<Fd> duplicate(const Fd& fd) {
-  const int raw = ::fcntl(fd.raw(), F_DUPFD_CLOEXEC, 0);
-  if (raw < 0) return Error::fromErrno(errno, "duplicate a descriptor");
-  return Fd(raw);
+  return duplicate(fd.raw());
+}
+
+Result<Fd> duplicate(int raw) {
+  const int copy = ::fcntl(raw, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return Error::fromErrno(errno, "duplicate a descriptor");
+  return Fd(copy);
 }
 
 Result<Pipe> pipe(int flags) {

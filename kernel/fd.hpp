@@ -31,6 +31,8 @@ class Fd {
 
 // dup with O_CLOEXEC (fcntl F_DUPFD_CLOEXEC).
 Result<Fd> duplicate(const Fd& fd);
+// The same for a descriptor that belongs to nobody here, as 0, 1 and 2.
+Result<Fd> duplicate(int raw);
 
 // Closes every descriptor of this process that is not in `keep` (close_range, Linux 5.9): for a forked child that goes
 // on with its parent's program and never returns to the owners of the others.

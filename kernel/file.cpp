@@ -36,6 +36,16 @@ Result<Directory> openDirectoryStream(Fd directory, const std::string& path) {
   return Directory(stream);
 }
 
+Result<std::vector<std::string>> namesIn(Fd directory, const std::string& shown) {
+  TRY(const Directory entries, openDirectoryStream(std::move(directory), shown));
+  std::vector<std::string> names;
+  while (const dirent* entry = ::readdir(entries.get())) {
+    std::string name = entry->d_name;
+    if (name != "." && name != "..") names.push_back(std::move(name));
+  }
+  return names;
+}
+
 Result<void> removeBelow(const Fd& parent, const std::string& name, const std::string& shown, dev_t device) {
   if (::unlinkat(parent.raw(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
   if (errno != EISDIR && errno != EPERM) return Error::fromErrno(errno, fmt::format("remove '{}'", shown));
@@ -238,13 +248,13 @@ bool exists(const std::string& path) {
 
 Result<std::vector<std::string>> listDirectory(const std::string& path) {
   TRY(Fd directory, open(path, O_RDONLY | O_DIRECTORY));
-  TRY(const Directory entries, openDirectoryStream(std::move(directory), path));
-  std::vector<std::string> names;
-  while (const dirent* entry = ::readdir(entries.get())) {
-    std::string name = entry->d_name;
-    if (name != "." && name != "..") names.push_back(std::move(name));
-  }
-  return names;
+  return namesIn(std::move(directory), path);
+}
+
+Result<std::vector<std::string>> listDirectory(const Fd& directory) {
+  // Opened anew, because the position in the directory belongs to the open file.
+  TRY(Fd own, openAt(directory, ".", O_RDONLY | O_DIRECTORY));
+  return namesIn(std::move(own), ".");
 }
 
 }  // namespace gantry::kernel

@@ -75,5 +75,6 @@ Result<struct stat> statAt(const Fd& directory, const std::string& path, int fla
 bool exists(const std::string& path);
 // The names in a directory without "." and "..", unsorted.
 Result<std::vector<std::string>> listDirectory(const std::string& path);
+Result<std::vector<std::string>> listDirectory(const Fd& directory);
 
 }  // namespace gantry::kernel

@@ -121,7 +121,7 @@ Result<int> Process::wait() {
 
 Result<Process> spawn(const Command& command) {
   ENSURE(command.descriptors.size() <= 64, "too many descriptors for one child");
-  std::vector<std::string> words{command.program};
+  std::vector<std::string> words{command.name.empty() ? command.program : command.name};
   words.insert(words.end(), command.arguments.begin(), command.arguments.end());
   const std::vector<char*> argv = toArgv(words);
   const std::vector<char*> envp = toArgv(command.environment);

@@ -59,13 +59,14 @@ struct Redirection {
 
 // A program to run as a child. Nothing is inherited but what is named here.
 struct Command {
-  std::string program;                 // absolute path; argv[0] unless arguments has one
+  std::string program;                 // absolute path
   std::vector<std::string> arguments;  // argv[1..]
   std::vector<std::string> environment;
   // Descriptors 0, 1 and 2 are /dev/null unless named. All others of ours are closed in the child.
   std::vector<Redirection> descriptors;
   std::string workingDirectory;  // empty: ours
   bool newSession = false;       // setsid
+  std::string name;              // argv[0]; empty: program
 };
 
 // vfork-like start; fails with the errno of exec when the program cannot run (Unavailable error text names it).
