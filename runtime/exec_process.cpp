@@ -1,0 +1,221 @@
+#include "runtime/exec_process.hpp"
+
+#include <fcntl.h>
+#include <sched.h>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <csignal>
+
+#include <fmt/format.h>
+
+#include "base/log.hpp"
+#include "kernel/clone.hpp"
+#include "kernel/credentials.hpp"
+#include "kernel/descriptor_passing.hpp"
+#include "kernel/file.hpp"
+#include "kernel/socket.hpp"
+#include "runtime/console.hpp"
+#include "runtime/create.hpp"
+#include "runtime/program.hpp"
+#include "runtime/stdio.hpp"
+#include "runtime/steps.hpp"
+
+namespace gantry::runtime {
+namespace {
+
+struct ExecPlan {
+  const oci::Process* process = nullptr;
+  // The container's first process, and those of its namespaces that are entered after clone.
+  kernel::Process init;
+  std::uint64_t namespaces = 0;
+  CgroupJoin cgroup;
+  GrantedCapabilities capabilities;
+  SeccompFilter seccomp;
+  kernel::Fd proc;
+  kernel::Fd consoleSocket;
+  kernel::Fd messages;
+};
+
+// The child's side: the steps of a container's first process without those that make the container.
+class ExecChild {
+ public:
+  explicit ExecChild(ExecPlan& plan)
+      : plan_(plan), process_(*plan.process), program_(process_, plan.capabilities, plan.seccomp, true) {}
+
+  Error run() {
+    const auto done = runSteps();
+    return done ? Error(Code::Internal, "ended without running the program") : done.error();
+  }
+  Step step() const { return step_; }
+
+ private:
+  template <typename Function>
+  Result<void> enter(Step step, Function function) {
+    step_ = step;
+    return function();
+  }
+
+  Result<void> runSteps() {
+    TRY_VOID(enter(Step::JoinCgroup, [&] { return joinCgroup(); }));
+    TRY_VOID(enter(Step::Namespaces, [&] { return joinNamespaces(); }));
+    TRY_VOID(enter(Step::Session, [&] { return startSession(); }));
+    TRY_VOID(enter(Step::Console, [&] { return setUpConsole(); }));
+    TRY_VOID(enter(Step::Limits, [&] { return setLimits(process_); }));
+    TRY_VOID(enter(Step::Credentials, [&] { return program_.becomeUser(plan_.proc); }));
+    TRY_VOID(enter(Step::WorkingDirectory, [&] { return enterWorkingDirectory(process_.cwd); }));
+    TRY_VOID(enter(Step::Executable, [&] { return program_.find(); }));
+    TRY_VOID(enter(Step::Seccomp, [&] { return program_.dropLastRights(plan_.messages); }));
+    return enter(Step::Exec, [&]() -> Result<void> { return program_.execute(); });
+  }
+
+  Result<void> joinCgroup() {
+    // Once in its pid namespace the container could trace us and take the descriptors we hold (CVE-2016-9962).
+    TRY_VOID(kernel::setUndumpable());
+    const auto& affinity = process_.execCpuAffinity;
+    if (affinity && !affinity->initial.empty()) {
+      TRY_VOID(kernel::setCpuAffinity(affinity->initial).under("process.execCPUAffinity.initial"));
+    }
+    const int failure = plan_.cgroup.enter();
+    if (failure != 0) return Error::fromErrno(failure, "write the cgroup's tasks");
+    if (affinity && !affinity->final.empty()) {
+      TRY_VOID(kernel::setCpuAffinity(affinity->final).under("process.execCPUAffinity.final"));
+    }
+    return {};
+  }
+
+  Result<void> joinNamespaces() {
+    if (plan_.namespaces == 0) return {};
+    TRY_VOID(kernel::joinNamespaces(plan_.init.pidfd(), plan_.namespaces));
+    return (plan_.namespaces & CLONE_NEWUSER) != 0 ? kernel::becomeUser(0, 0, {}) : Result<void>();
+  }
+
+  Result<void> startSession() {
+    if (::setsid() < 0) return Error::fromErrno(errno, "setsid");
+    return {};
+  }
+
+  Result<void> setUpConsole() {
+    if (!process_.terminal) return giveStdioTo(process_.user.uid);
+    TRY(kernel::Fd root, kernel::open("/", O_PATH | O_DIRECTORY));
+    TRY(const Console console, openConsole(RootDirectory(std::move(root)), process_));
+    TRY_VOID(sendConsole(plan_.consoleSocket, console.master));
+    TRY_VOID(useTerminal(console.terminal));
+    return giveStdioTo(process_.user.uid);
+  }
+
+  ExecPlan& plan_;
+  const oci::Process& process_;
+  Program program_;
+  Step step_ = Step::JoinCgroup;
+};
+
+[[noreturn]] void runChild(ExecPlan& plan) {
+  ExecChild child(plan);
+  const Error error = child.run();
+  Message failed;
+  failed.kind = Message::Kind::Failed;
+  failed.step = child.step();
+  failed.number = error.number();
+  failed.code = error.code();
+  failed.text = error.message();
+  ignore(send(plan.messages, failed), "nobody is left to tell");
+  ::_exit(255);
+}
+
+std::uint64_t namespacesOf(const oci::Spec& spec) {
+  std::uint64_t flags = 0;
+  if (!spec.linux) return flags;
+  for (const oci::Namespace& space : spec.linux->namespaces) flags |= kernel::namespaceFlag(space.type);
+  return flags;
+}
+
+// Ours is inherited by the child; we do little else from now on.
+Result<void> adjustOomScore(const oci::Process& process, const kernel::Fd& proc) {
+  if (!process.oomScoreAdj) return {};
+  TRY(const std::string current, kernel::readFileAt(proc, "self/oom_score_adj"));
+  if (current == fmt::format("{}\n", *process.oomScoreAdj)) return {};
+  return kernel::writeExistingAt(proc, "self/oom_score_adj", std::to_string(*process.oomScoreAdj))
+      .under("process.oomScoreAdj");
+}
+
+Result<ExecPlan> makePlan(const ContainerRecord& record, const oci::Spec& spec, const ExecOptions& options) {
+  ExecPlan plan;
+  plan.process = &options.process;
+  TRY(plan.init, kernel::Process::open(record.init));
+  plan.namespaces = namespacesOf(spec);
+  TRY(plan.cgroup, Cgroup(record.cgroups).join(record.init.pid));
+  if (spec.linux && spec.linux->seccomp) {
+    TRY(plan.seccomp, compileSeccomp(*spec.linux->seccomp, options.seccompCache));
+  }
+  TRY(plan.proc, kernel::open("/proc", O_PATH | O_DIRECTORY));
+  TRY_VOID(adjustOomScore(options.process, plan.proc));
+  const bool ownUsers = (plan.namespaces & CLONE_NEWUSER) != 0;
+  plan.capabilities = grantCapabilities(options.process.capabilities,
+                                        ownUsers ? kernel::knownCapabilities() : kernel::boundingCapabilities());
+  return plan;
+}
+
+Result<kernel::Fd> connectConsole(const ExecOptions& options, ExecPlan& plan) {
+  if (!options.consoleSocket.empty()) {
+    if (!options.process.terminal) return Error::invalid("--console-socket", "process.terminal is not set");
+    TRY(plan.consoleSocket, kernel::connectUnix(options.consoleSocket, SOCK_STREAM).under("--console-socket"));
+    return kernel::Fd();
+  }
+  if (!options.process.terminal) return kernel::Fd();
+  if (!options.proxiesTerminal) return Error::invalid("process.terminal", "needs --console-socket");
+  TRY(kernel::SocketPair pair, kernel::socketPair(SOCK_SEQPACKET));
+  plan.consoleSocket = std::move(pair.first);
+  return std::move(pair.second);
+}
+
+// Until the program runs.
+Result<void> follow(const ContainerRecord& record, const oci::Spec& spec, const kernel::Fd& messages) {
+  while (true) {
+    TRY(const Message message, receive(messages));
+    if (message.kind == Message::Kind::Failed) return toError(message);
+    if (message.kind != Message::Kind::Listener) return {};
+    TRY_VOID(
+        sendSeccompListener(spec.linux->seccomp->listenerPath, message.descriptor, stateJson(record, Status::Running)));
+    Message proceed;
+    proceed.kind = Message::Kind::Proceed;
+    TRY_VOID(send(messages, proceed));
+  }
+}
+
+}  // namespace
+
+Result<ExecutedProcess> executeInContainer(const ContainerRecord& record, const oci::Spec& spec,
+                                           const ExecOptions& options) {
+  TRY(ExecPlan plan, makePlan(record, spec, options));
+  TRY(kernel::Fd terminalSocket, connectConsole(options, plan));
+  TRY(kernel::SocketPair pair, kernel::socketPair(SOCK_SEQPACKET));
+  plan.messages = std::move(pair.first);
+
+  // A pid namespace is only ever entered by being born in it.
+  if ((plan.namespaces & CLONE_NEWPID) != 0) {
+    TRY_VOID(kernel::joinNamespaces(plan.init.pidfd(), CLONE_NEWPID).under("join the pid namespace"));
+    plan.namespaces &= ~std::uint64_t{CLONE_NEWPID};
+  }
+  TRY(kernel::Process child, kernel::cloneProcess(0, plan.cgroup.intoCgroup()));
+  if (!child) {
+    pair.second.reset();
+    terminalSocket.reset();
+    runChild(plan);
+  }
+  plan.messages.reset();
+  plan.consoleSocket.reset();
+  const auto followed = follow(record, spec, pair.second);
+  if (!followed) {
+    ignore(child.signal(SIGKILL), "it may be gone already");
+    ignore(child.wait(), "its status does not matter any more");
+    return followed.error();
+  }
+  ExecutedProcess executed{std::move(child), kernel::Fd()};
+  if (terminalSocket) {
+    TRY(kernel::Packet packet, kernel::receiveWithDescriptor(terminalSocket, 64));
+    executed.terminal = std::move(packet.descriptor);
+  }
+  return executed;
+}
+
+}  // namespace gantry::runtime

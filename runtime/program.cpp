@@ -1,0 +1,42 @@
+#include "runtime/program.hpp"
+
+#include "kernel/credentials.hpp"
+#include "kernel/poll.hpp"
+#include "runtime/steps.hpp"
+
+namespace gantry::runtime {
+
+Result<void> Program::becomeUser(const kernel::Fd& proc) {
+  TRY_VOID(setSecurityLabels(proc, process_));
+  if (process_.noNewPrivileges) TRY_VOID(kernel::setNoNewPrivileges());
+  return becomeProcessUser(process_, capabilities_, mayDropGroups_, keepsAdmin());
+}
+
+Result<void> Program::find() {
+  environment_ = completeEnvironment(process_);
+  TRY(path_, findExecutable(process_.args[0], environment_));
+  return {};
+}
+
+Result<void> Program::dropLastRights(const kernel::Fd& channel) {
+  kernel::resetSignals();
+  if (!seccomp_.program.empty()) {
+    TRY(kernel::Fd listener, loadSeccomp(seccomp_));
+    if (listener) {
+      Message message;
+      message.kind = Message::Kind::Listener;
+      message.descriptor = std::move(listener);
+      TRY_VOID(send(channel, message));
+      TRY_VOID(kernel::waitReadable({&channel}));
+      TRY(const Message answer, receive(channel));
+      if (answer.kind != Message::Kind::Proceed) return Error(Code::Cancelled, "the runtime has ended");
+    }
+  }
+  return finishCapabilities(capabilities_, keepsAdmin());
+}
+
+Error Program::execute() const {
+  return runtime::execute(path_, process_.args, environment_);
+}
+
+}  // namespace gantry::runtime
