@@ -84,7 +84,7 @@ Result<void> checkClash(const Subnet& subnet, std::string_view routes, std::stri
 
 NetworkConfig defaultBridge(const BridgeOptions& options) {
   NetworkConfig network;
-  network.name = kDefaultNetwork;
+  network.name = options.interface;
   network.version = "1.0.0";
   network.plugins.push_back(plugin({{"type", "bridge"},
                                     {"bridge", options.interface},

@@ -37,6 +37,8 @@ struct BridgeOptions {
   // Keeps the addresses in use; it should not outlive a reboot, as the containers do not.
   std::string addressDirectory;
 };
+// What requests call kDefaultNetwork has the interface's name for the plug-ins: they name chains after the network and
+// the container, which two agents on one host (in tests) must not share.
 NetworkConfig defaultBridge(const BridgeOptions& options);
 
 }  // namespace gantry::network

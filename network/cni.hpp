@@ -15,6 +15,8 @@ namespace gantry::network {
 
 // Everything a plug-in is told; kept on disk, so that another agent can undo what this one did.
 struct CniAttachment {
+  // By which the request called the network; plug-ins get the name in its configuration.
+  std::string requested;
   NetworkConfig network;  // as it was at ADD, whatever the file says later
   std::string containerId;
   std::string interface;

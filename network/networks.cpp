@@ -154,6 +154,7 @@ Result<std::vector<CniAttachment>> CniNetworks::plan(const std::string& containe
     auto network = usable(wanted[index], operators);
     // Whatever the reason, it is the request that names a network which this host does not have.
     if (!network) return Error(Code::InvalidArgument, fmt::format("{}.name: {}", entry, network.error().message()));
+    attachment.requested = wanted[index].network;
     attachment.network = *std::move(network);
     attachment.containerId = cniContainerId(container);
     attachment.interface = fmt::format("eth{}", index);
@@ -161,7 +162,7 @@ Result<std::vector<CniAttachment>> CniNetworks::plan(const std::string& containe
     if (!wanted[index].portMappings.empty() && !attachment.network.hasCapability("portMappings")) {
       return Error::invalid(portField, fmt::format("network '{}' cannot map ports: no plug-in of it has the capability "
                                                    "'portMappings'",
-                                                   attachment.network.name));
+                                                   attachment.requested));
     }
     TRY(attachment.portMappings, ports.take(container, wanted[index].portMappings, portField));
     for (const PortMapping& mapping : attachment.portMappings) {
@@ -287,7 +288,7 @@ Result<Joined> CniNetworks::describe(const Record& record) const {
   for (const CniAttachment& attachment : record.attachments) {
     TRY(CniResult result, parseCniResult(attachment.result));
     joined.attached.push_back(
-        {attachment.network.name, attachment.interface, std::move(result.addresses), attachment.portMappings});
+        {attachment.requested, attachment.interface, std::move(result.addresses), attachment.portMappings});
     if (joined.dns.nameservers.empty()) joined.dns = std::move(result.dns);
   }
   return joined;

@@ -4,6 +4,8 @@
 #include <sys/socket.h>
 #include <cerrno>
 
+#include <random>
+
 #include <fmt/format.h>
 
 #include "kernel/fd.hpp"
@@ -27,6 +29,11 @@ bool canBind(const sockaddr* address, socklen_t size, Protocol protocol) {
 
 std::string_view toString(Protocol protocol) {
   return protocol == Protocol::Tcp ? "tcp" : "udp";
+}
+
+PortTable::PortTable(const HostPorts& host) : host_(host) {
+  std::random_device random;
+  lastPicked_ = std::uniform_int_distribution<std::uint16_t>(kFirstPicked, kLastPicked)(random);
 }
 
 bool KernelHostPorts::isInUse(std::uint16_t port, Protocol protocol) const {

@@ -44,8 +44,9 @@ class PortTable {
   static constexpr std::uint16_t kFirstPicked = 32768;
   static constexpr std::uint16_t kLastPicked = 60999;
 
-  // `host` is owned by the caller and outlives this.
-  explicit PortTable(const HostPorts& host) : host_(host) {}
+  // `host` is owned by the caller and outlives this. Picking begins anywhere: ports that another engine maps cannot be
+  // seen, and are not likely to be hit this way.
+  explicit PortTable(const HostPorts& host);
 
   // What take() would answer; nothing is taken.
   Result<std::vector<PortMapping>> plan(const std::string& owner, const std::vector<PortMapping>& wanted,
@@ -69,7 +70,7 @@ class PortTable {
 
   const HostPorts& host_;
   std::map<Key, std::string> owners_;
-  std::uint16_t lastPicked_ = kLastPicked;
+  std::uint16_t lastPicked_;
 };
 
 }  // namespace gantry::network

@@ -13,7 +13,8 @@ Json toJson(const CniAttachment& attachment) {
   for (const PortMapping& mapping : attachment.portMappings) {
     ports.push_back({mapping.hostPort, mapping.containerPort, toString(mapping.protocol)});
   }
-  return {{"network", Json::parse(formatNetwork(attachment.network))},
+  return {{"requested", attachment.requested},
+          {"network", Json::parse(formatNetwork(attachment.network))},
           {"containerId", attachment.containerId},
           {"interface", attachment.interface},
           {"ports", std::move(ports)},
@@ -24,6 +25,7 @@ Json toJson(const CniAttachment& attachment) {
 Result<CniAttachment> fromJson(const Json& json) {
   CniAttachment attachment;
   TRY(attachment.network, parseNetwork(json.at("network").dump()));
+  attachment.requested = json.at("requested");
   attachment.containerId = json.at("containerId");
   attachment.interface = json.at("interface");
   attachment.result = json.at("result");

@@ -218,7 +218,7 @@ TEST_F(NetworksTest, UndoesWhatAnEarlierAgentDid) {
   EXPECT_EQ(networks_->containers(), std::vector<std::string>{"web"});
   ASSERT_TRUE(leave("web"));
   EXPECT_EQ(rulesFor(before->attached[0].addresses[0]), "");
-  EXPECT_FALSE(kernel::exists(directory_ + "/cni/addresses/bridge/" + before->attached[0].addresses[0]));
+  EXPECT_FALSE(kernel::exists(directory_ + "/cni/addresses/" + kBridge + "/" + before->attached[0].addresses[0]));
   EXPECT_TRUE(networks_->check("other", {{"bridge", {held}}}, kField));
 }
 
@@ -248,7 +248,7 @@ TEST_F(NetworksTest, UndoesAHalfMadeJoin) {
   EXPECT_EQ(joined.error().message(), "network 'mine', plug-in 'broken' (ADD): no colour");
   EXPECT_EQ(joined.error().code(), Code::InvalidArgument);
   EXPECT_TRUE(networks_->containers().empty());
-  EXPECT_EQ(shell("ls " + directory_ + "/cni/addresses/bridge | grep -c ^10").out, "0\n");
+  EXPECT_EQ(shell("ls " + directory_ + "/cni/addresses/" + kBridge + " | grep -c ^10").out, "0\n");
 }
 
 TEST_F(NetworksTest, NamesWhatIsWrongWithARequest) {
