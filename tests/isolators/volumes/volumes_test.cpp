@@ -1,0 +1,131 @@
+#include "isolators/volumes/volumes.hpp"
+
+#include <filesystem>
+
+#include <gtest/gtest.h>
+
+#include "async/run.hpp"
+#include "kernel/file.hpp"
+
+namespace gantry::isolators {
+namespace {
+
+constexpr const char* kSandbox = "/mnt/mesos/sandbox";
+
+class VolumesTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "gantry-volumes-XXXXXX";
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    directory_ = name;
+    std::filesystem::create_directories(directory_ + "/sandbox");
+    std::filesystem::create_directories(directory_ + "/data");
+  }
+  void TearDown() override { std::filesystem::remove_all(directory_); }
+
+  Volume onHost() const {
+    return {.source = Volume::Source::HostPath, .path = directory_ + "/data", .containerPath = "/data"};
+  }
+  static Volume inSandbox() { return {.source = Volume::Source::SandboxPath, .path = "a/b", .containerPath = "/data"}; }
+  static ContainerRequest with(Volume volume, bool hasImage = true) {
+    ContainerRequest request(*ContainerId::parse("web"));
+    if (hasImage) request.image = "a/b";
+    request.volumes.push_back(std::move(volume));
+    return request;
+  }
+  static std::string refusal(const ContainerRequest& request) {
+    const auto checked = VolumesIsolator(kSandbox).check(request);
+    return checked ? "" : checked.error().message();
+  }
+  Result<Contribution> prepare(ContainerRequest request) {
+    VolumesIsolator isolator(kSandbox);
+    Container container{.request = std::move(request)};
+    container.sandbox = directory_ + "/sandbox";
+    async::Loop loop;
+    return async::runUntilDone(loop, isolator.prepare(std::make_shared<const Container>(std::move(container))));
+  }
+
+  std::string directory_;
+};
+
+TEST_F(VolumesTest, BindsAHostPath) {
+  const auto contribution = prepare(with(onHost()));
+  ASSERT_TRUE(contribution);
+  const oci::Mount& mount = contribution->mounts.front();
+  EXPECT_EQ(mount.type, "bind");
+  EXPECT_EQ(mount.source, directory_ + "/data");
+  EXPECT_EQ(mount.destination, "/data");
+  EXPECT_EQ(mount.options, (std::vector<std::string>{"rbind", "rslave"}));
+}
+
+TEST_F(VolumesTest, ReadOnlyIsRecursive) {
+  Volume volume = onHost();
+  volume.readOnly = true;
+  volume.propagation = Volume::Propagation::Private;
+  EXPECT_EQ(prepare(with(volume))->mounts.front().options, (std::vector<std::string>{"rbind", "rprivate", "rro"}));
+}
+
+TEST_F(VolumesTest, ARelativeContainerPathIsInTheSandbox) {
+  Volume volume = onHost();
+  volume.containerPath = "in/side";
+  EXPECT_EQ(prepare(with(volume))->mounts.front().destination, "/mnt/mesos/sandbox/in/side");
+  EXPECT_EQ(prepare(with(volume, false))->mounts.front().destination, directory_ + "/sandbox/in/side");
+}
+
+TEST_F(VolumesTest, MakesASandboxPath) {
+  const auto contribution = prepare(with(inSandbox()));
+  ASSERT_TRUE(contribution);
+  EXPECT_EQ(contribution->mounts.front().source, directory_ + "/sandbox/a/b");
+  EXPECT_TRUE(kernel::exists(directory_ + "/sandbox/a/b"));
+}
+
+TEST_F(VolumesTest, IsNotLedOutOfTheSandboxByASymlink) {
+  std::filesystem::create_symlink(directory_ + "/data", directory_ + "/sandbox/a");
+  const auto contribution = prepare(with(inSandbox()));
+  ASSERT_FALSE(contribution);
+  EXPECT_TRUE(contribution.error().message().starts_with("volumes[0]: ")) << contribution.error().message();
+  EXPECT_FALSE(kernel::exists(directory_ + "/data/b"));
+}
+
+TEST_F(VolumesTest, NamesTheFieldThatIsWrong) {
+  const auto hostPath = [&](std::string path) {
+    Volume volume = onHost();
+    volume.path = std::move(path);
+    return refusal(with(volume));
+  };
+  const auto containerPath = [&](std::string path) {
+    Volume volume = onHost();
+    volume.containerPath = std::move(path);
+    return refusal(with(volume));
+  };
+  EXPECT_EQ(hostPath("relative"), "volumes[0].host_path: 'relative' must be absolute");
+  EXPECT_EQ(hostPath("/does/not/exist"), "volumes[0].host_path: '/does/not/exist' does not exist");
+  EXPECT_EQ(hostPath("/tmp/../etc"), "volumes[0].host_path: '/tmp/../etc' must not contain '..'");
+  EXPECT_EQ(hostPath(""), "volumes[0].host_path: must not be empty");
+  EXPECT_EQ(containerPath("../x"), "volumes[0].container_path: '../x' must not contain '..'");
+  EXPECT_EQ(containerPath("/"), "volumes[0].container_path: must not be the root directory");
+  EXPECT_EQ(containerPath("."), "volumes[0].container_path: must not be the root directory");
+  EXPECT_EQ(containerPath("/proc"), "volumes[0].container_path: '/proc' is in /proc");
+  EXPECT_EQ(containerPath("//proc//sys"), "volumes[0].container_path: '//proc//sys' is in /proc");
+  EXPECT_EQ(containerPath("/process"), "");
+  EXPECT_EQ(containerPath(std::string("/a\0b", 4)), "volumes[0].container_path: holds a NUL character");
+}
+
+TEST_F(VolumesTest, WithoutAnImageAnAbsoluteTargetMustExist) {
+  Volume volume = onHost();
+  volume.containerPath = "/does/not/exist";
+  EXPECT_EQ(refusal(with(volume)), "");
+  EXPECT_EQ(refusal(with(volume, false)), "volumes[0].container_path: '/does/not/exist' does not exist on the host");
+}
+
+TEST_F(VolumesTest, ASandboxPathIsRelativeAndNotShared) {
+  Volume volume = inSandbox();
+  volume.path = "/abs";
+  EXPECT_EQ(refusal(with(volume)), "volumes[0].source.sandbox_path: '/abs' must be relative");
+  volume = inSandbox();
+  volume.propagation = Volume::Propagation::Bidirectional;
+  EXPECT_EQ(refusal(with(volume)), "volumes[0].mount_propagation: bidirectional is for host paths");
+}
+
+}  // namespace
+}  // namespace gantry::isolators
