@@ -19,6 +19,7 @@
 
 #include "kernel/fd.hpp"
 #include "kernel/file.hpp"
+#include "kernel/network.hpp"
 
 namespace gantry::kernel {
 namespace {
@@ -37,16 +38,14 @@ ifreq requestFor(const std::string& interface) {
   return request;
 }
 
-Result<void> setUp(const std::string& interface, bool up) {
-  TRY(const Fd socket, controlSocket());
+Result<void> setDown(const Fd& socket, const std::string& interface) {
   ifreq request = requestFor(interface);
   if (::ioctl(socket.raw(), SIOCGIFFLAGS, &request) != 0) {
     return Error::fromErrno(errno, fmt::format("read the flags of interface '{}'", interface));
   }
-  const int flags = up ? request.ifr_flags | IFF_UP : request.ifr_flags & ~IFF_UP;
-  request.ifr_flags = static_cast<short>(flags);
+  request.ifr_flags = static_cast<short>(request.ifr_flags & ~IFF_UP);
   if (::ioctl(socket.raw(), SIOCSIFFLAGS, &request) != 0) {
-    return Error::fromErrno(errno, fmt::format("set the flags of interface '{}'", interface));
+    return Error::fromErrno(errno, fmt::format("take interface '{}' down", interface));
   }
   return {};
 }
@@ -57,7 +56,7 @@ void comeBack(const Fd& home) {
 
 // In the new namespace.
 Result<void> furnish(const std::string& path) {
-  TRY_VOID(setUp("lo", true));
+  TRY_VOID(bringLoopbackUp());
   if (::mount(kOwnNamespace, path.c_str(), nullptr, MS_BIND, nullptr) != 0) {
     return Error::fromErrno(errno, fmt::format("mount a network namespace at '{}'", path));
   }
@@ -107,8 +106,8 @@ Result<void> inNetNamespace(const std::string& path, const std::function<Result<
 }
 
 Result<void> removeBridge(const std::string& name) {
-  TRY_VOID(setUp(name, false));
   TRY(const Fd socket, controlSocket());
+  TRY_VOID(setDown(socket, name));
   if (::ioctl(socket.raw(), SIOCBRDELBR, requestFor(name).ifr_name) != 0) {
     return Error::fromErrno(errno, fmt::format("remove the bridge '{}'", name));
   }

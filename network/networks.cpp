@@ -7,10 +7,12 @@
 #include <fmt/format.h>
 
 #include "async/scope.hpp"
+#include "async/time.hpp"
 #include "base/log.hpp"
 #include "kernel/file.hpp"
 #include "kernel/net_namespace.hpp"
 #include "network/bridge.hpp"
+#include "network/bridge_keeper.hpp"
 #include "network/cni.hpp"
 #include "network/config.hpp"
 #include "network/counters.hpp"
@@ -24,12 +26,13 @@ constexpr const char* kRecordSuffix = ".json";
 
 class CniNetworks final : public Networks {
  public:
-  CniNetworks(async::WorkerPool& pool, const HostPorts& hostPorts, Settings settings, Subnet subnet)
+  CniNetworks(async::Executor executor, async::WorkerPool& pool, Settings settings, Subnet subnet)
       : pool_(pool),
         settings_(std::move(settings)),
-        subnet_(subnet),
         cni_(settings_.pluginPath, settings_.pluginTimeout),
-        ports_(hostPorts) {}
+        ports_(hostPorts_),
+        bridge_(executor, pool_, {subnet, settings_.bridgeInterface, settings_.runtimeDirectory + "/cni/addresses"}),
+        background_(executor) {}
 
   Result<void> load();
 
@@ -46,7 +49,7 @@ class CniNetworks final : public Networks {
   Result<Joined> joined(const std::string& container) const override;
   Result<Counters> counters(const std::string& container) const override;
   std::vector<std::string> containers() const override;
-  async::Task<Result<void>> close() override;
+  async::Task<> close() override;
 
  private:
   std::string recordPath(const std::string& container) const {
@@ -56,30 +59,32 @@ class CniNetworks final : public Networks {
   bool usesBridge() const;
 
   Result<NetworkConfig> find(const std::string& name, const Catalogue& operators) const;
-  NetworkConfig ownBridge() const;
   Result<NetworkConfig> usable(const Wanted& wanted, const Catalogue& operators) const;
   Result<std::vector<CniAttachment>> plan(const std::string& container, const std::vector<Wanted>& wanted,
                                           const std::string& field) const;
   async::Task<> lookAtHost();
-  async::Task<Result<void>> raiseBridge();
+  async::Task<> lowerBridgeLater();
+  async::Task<> lowerBridge();
   async::Task<Result<void>> make(std::string container, std::vector<CniAttachment> attachments);
   async::Task<Result<void>> undo(Record record);
   Result<Joined> describe(const Record& record) const;
 
   async::WorkerPool& pool_;
   const Settings settings_;
-  const Subnet subnet_;
+  const KernelHostPorts hostPorts_;
   Cni cni_;
   PortTable ports_;
+  BridgeKeeper bridge_;
   std::map<std::string, Record> records_;
   std::optional<Iptables> iptables_;
-  bool bridgeRaised_ = false;
+  async::Scope background_;
+  bool lowering_ = false;
 };
 
 // --- records
 
 Result<void> CniNetworks::load() {
-  for (const char* name : {"netns", "cni"}) {
+  for (const char* name : {"netns", "cni", "cni/addresses"}) {
     TRY_VOID(kernel::makeDirectories(fmt::format("{}/{}", settings_.runtimeDirectory, name), 0711));
   }
   const std::string directory = fmt::format("{}/cni", settings_.runtimeDirectory);
@@ -97,6 +102,7 @@ Result<void> CniNetworks::load() {
     }
     records_.insert_or_assign(record->container, *record);
   }
+  background_.spawn(lowerBridgeLater());
   return {};
 }
 
@@ -105,10 +111,9 @@ Result<void> CniNetworks::write(const Record& record) const {
 }
 
 bool CniNetworks::usesBridge() const {
-  const NetworkConfig own = ownBridge();
   for (const auto& [container, record] : records_) {
     for (const CniAttachment& attachment : record.attachments) {
-      if (attachment.network == own) return true;
+      if (attachment.network == bridge_.network()) return true;
     }
   }
   return false;
@@ -121,13 +126,8 @@ Result<NetworkConfig> CniNetworks::find(const std::string& name, const Catalogue
   auto found = operators.find(name);
   if (found || name != kDefaultNetwork) return found;
   const auto routes = kernel::readFile("/proc/net/route");
-  if (routes) TRY_VOID(checkClash(subnet_, *routes, settings_.bridgeInterface));
-  return ownBridge();
-}
-
-NetworkConfig CniNetworks::ownBridge() const {
-  return defaultBridge(
-      {subnet_, settings_.bridgeInterface, fmt::format("{}/cni/addresses", settings_.runtimeDirectory)});
+  if (routes) TRY_VOID(checkClash(bridge_.subnet(), *routes, settings_.bridgeInterface));
+  return bridge_.network();
 }
 
 Result<NetworkConfig> CniNetworks::usable(const Wanted& wanted, const Catalogue& operators) const {
@@ -190,25 +190,29 @@ async::Task<> CniNetworks::lookAtHost() {
   cni_.setSearchPath(iptables_->searchPath);
 }
 
-// Likewise once: somebody who flushes the host's rules later must restart the agent, as with every engine.
-async::Task<Result<void>> CniNetworks::raiseBridge() {
-  if (bridgeRaised_) co_return Result<void>();
-  if (!iptables_) co_return Error(Code::Unavailable, "the default network needs iptables, which does not work here");
-  CO_TRY_VOID(co_await setBridgeRules(*iptables_, subnet_, settings_.bridgeInterface));
-  bridgeRaised_ = true;
-  co_return Result<void>();
+// At most one of these waits at a time.
+async::Task<> CniNetworks::lowerBridgeLater() {
+  if (lowering_) co_return;
+  lowering_ = true;
+  const auto slept = co_await async::sleep(settings_.bridgeGrace);
+  lowering_ = false;
+  if (!slept) co_return;
+  co_await lowerBridge();
 }
 
-async::Task<Result<void>> CniNetworks::close() {
-  if (usesBridge()) co_return Result<void>();
-  const auto ports = kernel::listDirectory(fmt::format("/sys/class/net/{}/brif", settings_.bridgeInterface));
-  if (ports && !ports->empty()) co_return Result<void>();
-  if (!ports && !bridgeRaised_) co_return Result<void>();
-  if (ports) CO_TRY_VOID(kernel::removeBridge(settings_.bridgeInterface));
+// Nothing is awaited between the question and the answer, so that nobody joins in between.
+async::Task<> CniNetworks::lowerBridge() {
+  if (!bridge_.isUp()) co_return;
   co_await lookAtHost();
-  if (!iptables_) co_return Result<void>();
-  bridgeRaised_ = false;
-  co_return co_await removeBridgeRules(*iptables_, settings_.bridgeInterface);
+  if (usesBridge()) co_return;
+  const auto lowered = co_await bridge_.lower(iptables_);
+  if (!lowered) log::warning("default bridge left behind", {{"error", lowered.error()}});
+}
+
+async::Task<> CniNetworks::close() {
+  background_.cancel();
+  co_await background_.join();
+  co_await lowerBridge();
 }
 
 async::Task<Result<Joined>> CniNetworks::join(std::string container, std::vector<Wanted> wanted, std::string field) {
@@ -241,9 +245,9 @@ async::Task<Result<void>> CniNetworks::make(std::string container, std::vector<C
   };
   CO_TRY_VOID(co_await pool_.run(std::move(creating)));
   for (CniAttachment& attachment : attachments) {
-    if (attachment.network == ownBridge()) CO_TRY_VOID(co_await raiseBridge());
     records_.at(container).attachments.push_back(attachment);
     CO_TRY_VOID(write(records_.at(container)));
+    if (attachment.network == bridge_.network()) CO_TRY_VOID(co_await bridge_.raise(iptables_));
     CO_TRY(std::string result, co_await cni_.add(attachment, path));
     CO_TRY_VOID(parseCniResult(result).under(fmt::format("network '{}'", attachment.network.name)));
     records_.at(container).attachments.back().result = std::move(result);
@@ -262,6 +266,7 @@ async::Task<Result<void>> CniNetworks::leave(std::string container) {
   if (!removed && removed.error().code() != Code::NotFound) co_return removed;
   records_.erase(container);
   ports_.release(container);
+  if (!usesBridge() && bridge_.isUp()) background_.spawn(lowerBridgeLater());
   co_return Result<void>();
 }
 
@@ -321,10 +326,9 @@ Result<Counters> CniNetworks::counters(const std::string& container) const {
 
 }  // namespace
 
-Result<std::unique_ptr<Networks>> Networks::open(async::WorkerPool& pool, const HostPorts& hostPorts,
-                                                 Settings settings) {
+Result<std::unique_ptr<Networks>> Networks::open(async::Executor executor, async::WorkerPool& pool, Settings settings) {
   TRY(const Subnet subnet, parseSubnet(settings.bridgeSubnet).under("bridge_subnet"));
-  auto networks = std::make_unique<CniNetworks>(pool, hostPorts, std::move(settings), subnet);
+  auto networks = std::make_unique<CniNetworks>(std::move(executor), pool, std::move(settings), subnet);
   TRY_VOID(networks->load());
   return std::unique_ptr<Networks>(std::move(networks));
 }

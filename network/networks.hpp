@@ -34,6 +34,8 @@ struct Settings {
   std::string bridgeInterface = "gantry0";
   // A plug-in that takes longer is killed.
   std::chrono::seconds pluginTimeout{30};
+  // How long the default bridge stays when no container uses it, so that a busy host does not make it again and again.
+  std::chrono::milliseconds bridgeGrace{1000};
 };
 
 // What to join, as the container's request says it.
@@ -63,8 +65,9 @@ class Networks {
  public:
   // Makes the directories below runtimeDirectory and reads what is in them. InvalidArgument for a bad bridgeSubnet;
   // fails when a directory cannot be made. Configuration files are read when a container asks for a network, so that
-  // changes need no restart. `pool` and `hostPorts` are owned by the caller and outlive this.
-  static Result<std::unique_ptr<Networks>> open(async::WorkerPool& pool, const HostPorts& hostPorts, Settings settings);
+  // changes need no restart. `pool` is owned by the caller and outlives this.
+  static Result<std::unique_ptr<Networks>> open(async::Executor executor, async::WorkerPool& pool, Settings settings);
+  // Await close() first.
   virtual ~Networks() = default;
 
   // Whether join() would be refused; its error begins with "<field>[n].name" or "<field>[n].port_mappings[m]".
@@ -85,8 +88,9 @@ class Networks {
   virtual Result<Counters> counters(const std::string& container) const = 0;
   // Every container with a record or a namespace, whoever made it.
   virtual std::vector<std::string> containers() const = 0;
-  // For an agent that stops: removes the default bridge and its rules when no container uses it.
-  virtual async::Task<Result<void>> close() = 0;
+  // For an agent that stops: ends what runs in the background. The default bridge and its rules go too, unless a
+  // container uses them; while the agent runs, they go soon after the last container has left.
+  virtual async::Task<> close() = 0;
 };
 
 }  // namespace gantry::network

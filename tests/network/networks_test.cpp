@@ -43,9 +43,7 @@ class NetworksTest : public testing::Test {
   void TearDown() override {
     if (!networks_) return;
     for (const std::string& container : networks_->containers()) EXPECT_TRUE(leave(container));
-    auto closing = networks_->close();
-    const auto closed = async::runUntilDone(loop_, std::move(closing));
-    EXPECT_TRUE(closed) << closed.error().message();
+    close();
     EXPECT_FALSE(kernel::exists("/sys/class/net/" + kBridge)) << "an unused bridge goes with the agent";
     EXPECT_EQ(rulesFor(kPrefix), "");
     EXPECT_EQ(rulesFor(kBridge), "");
@@ -60,10 +58,16 @@ class NetworksTest : public testing::Test {
     made.bridgeInterface = kBridge;
     return made;
   }
-  // As a restarted agent would.
-  void open() {
+  void close() {
+    auto closing = networks_->close();
+    async::runUntilDone(loop_, std::move(closing));
     networks_.reset();
-    auto opened = Networks::open(pool_, hostPorts_, settings());
+  }
+  // As a restarted agent would.
+  void open() { open(settings()); }
+  void open(Settings with) {
+    if (networks_) close();
+    auto opened = Networks::open(loop_.get_executor(), pool_, std::move(with));
     ASSERT_TRUE(opened) << opened.error().message();
     networks_ = *std::move(opened);
   }
@@ -104,7 +108,6 @@ class NetworksTest : public testing::Test {
   std::string directory_ = "/var/tmp/gantry-networks-XXXXXX";
   async::Loop loop_;
   async::WorkerPool pool_;
-  KernelHostPorts hostPorts_;
   std::unique_ptr<Networks> networks_;
 };
 
@@ -222,6 +225,24 @@ TEST_F(NetworksTest, UndoesWhatAnEarlierAgentDid) {
   EXPECT_TRUE(networks_->check("other", {{"bridge", {held}}}, kField));
 }
 
+TEST_F(NetworksTest, TakesTheBridgeAwaySoonAfterTheLastContainer) {
+  ASSERT_TRUE(join("web", {{"bridge", {}}}));
+  EXPECT_TRUE(kernel::exists("/sys/class/net/" + kBridge));
+  EXPECT_NE(rulesFor(kBridge), "");
+  ASSERT_TRUE(leave("web"));
+  // Still there, for the next one.
+  EXPECT_TRUE(kernel::exists("/sys/class/net/" + kBridge));
+  ASSERT_TRUE(join("next", {{"bridge", {}}}));
+  shell("sleep 1.2");
+  EXPECT_TRUE(kernel::exists("/sys/class/net/" + kBridge)) << "it is in use again";
+  ASSERT_TRUE(leave("next"));
+  shell("sleep 1.5");
+  EXPECT_FALSE(kernel::exists("/sys/class/net/" + kBridge));
+  EXPECT_EQ(rulesFor(kBridge), "");
+  const auto again = join("again", {{"bridge", {}}});
+  EXPECT_TRUE(again) << again.error().message();
+}
+
 TEST_F(NetworksTest, DelWorksWhenTheNamespaceIsGone) {
   const auto web = join("web", {{"bridge", {{0, 80, Protocol::Tcp}}}});
   ASSERT_TRUE(web);
@@ -242,7 +263,7 @@ TEST_F(NetworksTest, UndoesAHalfMadeJoin) {
                                   R"({"cniVersion":"1.0.0","name":"mine","plugins":[{"type":"broken"}]})"));
   Settings both = settings();
   both.pluginPath = directory_ + "/plugins:/usr/lib/cni";
-  networks_ = *Networks::open(pool_, hostPorts_, both);
+  open(both);
   const auto joined = join("web", {{"bridge", {}}, {"mine", {}}});
   ASSERT_FALSE(joined);
   EXPECT_EQ(joined.error().message(), "network 'mine', plug-in 'broken' (ADD): no colour");
