@@ -83,6 +83,60 @@ Result<kernel::Fd> openDirectory(const kernel::Fd& layer, const std::string& pat
   return kernel::openAt2(layer, path.empty() ? "." : path, O_RDONLY | O_DIRECTORY, kBeneath);
 }
 
+Result<void> markOpaque(const kernel::Fd& parent, const std::string& name) {
+  TRY(const kernel::Fd directory, openDirectory(parent, name));
+  return kernel::setAttribute(directory, "trusted.overlay.opaque", "y");
+}
+
+// Moves all that is in `from` into `to`, directories into directories; what is moved wins over what was there, except
+// that a whiteout spares what its own layer has.
+Result<void> moveContent(const kernel::Fd& from, const kernel::Fd& to) {
+  TRY(const auto names, kernel::listDirectory(from));
+  for (const std::string& name : names) {
+    TRY(const auto moved, lookAt(from, name));
+    TRY(const auto present, lookAt(to, name));
+    if (!moved) continue;
+    if (present && isWhiteout(*moved)) {
+      if (S_ISDIR(present->st_mode)) TRY_VOID(markOpaque(to, name));
+      TRY_VOID(kernel::unlinkAt(from, name));
+      continue;
+    }
+    if (present && S_ISDIR(present->st_mode) && S_ISDIR(moved->st_mode)) {
+      TRY(const kernel::Fd fromChild, openDirectory(from, name));
+      TRY(const kernel::Fd toChild, openDirectory(to, name));
+      TRY_VOID(moveContent(fromChild, toChild));
+      TRY_VOID(copyMetadata(fromChild, *moved, toChild));
+      TRY_VOID(kernel::unlinkAt(from, name, AT_REMOVEDIR));
+      continue;
+    }
+    if (present) TRY_VOID(kernel::removeTreeAt(to, name));
+    TRY_VOID(kernel::renameNoReplaceAt(from, name, to, name));
+    if (present && isWhiteout(*present) && S_ISDIR(moved->st_mode)) TRY_VOID(markOpaque(to, name));
+  }
+  return {};
+}
+
+// Where `target`, the text of a symlink in the directory of `link`, leads, word by word.
+LayerPath leadsTo(const LayerPath& link, std::string_view target) {
+  LayerPath path;
+  if (!target.starts_with('/')) path.parts.assign(link.parts.begin(), link.parts.end() - 1);
+  while (!target.empty()) {
+    const auto slash = target.find('/');
+    const auto part = target.substr(0, slash);
+    target.remove_prefix(slash == std::string_view::npos ? target.size() : slash + 1);
+    if (part.empty() || part == ".") continue;
+    if (part != "..") {
+      path.parts.emplace_back(part);
+    } else if (!path.parts.empty()) {
+      path.parts.pop_back();
+    }
+  }
+  return path;
+}
+
+// As the kernel counts (MAXSYMLINKS).
+constexpr int kMaxLinks = 40;
+
 }  // namespace
 
 Result<void> LowerLayers::complete(const kernel::Fd& layer, const LayerNeeds& needs) const {
@@ -94,7 +148,61 @@ Result<void> LowerLayers::complete(const kernel::Fd& layer, const LayerNeeds& ne
   }
   for (const std::string& directory : needs.directories) {
     TRY(const LayerPath path, parseLayerPath(directory));
-    if (!path.isRoot()) TRY_VOID(inheritMetadata(layer, path).under(quoted(directory)));
+    if (!path.isRoot()) TRY_VOID(completeDirectory(layer, path).under(quoted(directory)));
+  }
+  return {};
+}
+
+Result<std::optional<LayerPath>> LowerLayers::resolveDirectory(const LayerPath& path, int links) const {
+  LayerPath resolved;
+  for (std::size_t i = 0; i < path.parts.size(); ++i) {
+    resolved.parts.push_back(path.parts[i]);
+    TRY(const auto below, find(resolved));
+    if (!below) return std::optional<LayerPath>();
+    if (S_ISDIR(below->status.st_mode)) continue;
+    if (!S_ISLNK(below->status.st_mode) || links == kMaxLinks) return std::optional<LayerPath>();
+    TRY(const std::string target, kernel::readLinkAt(below->parent, resolved.leaf()));
+    LayerPath rest = leadsTo(resolved, target);
+    rest.parts.insert(rest.parts.end(), path.parts.begin() + static_cast<std::ptrdiff_t>(i) + 1, path.parts.end());
+    return resolveDirectory(rest, links + 1);
+  }
+  return std::optional(std::move(resolved));
+}
+
+Result<void> LowerLayers::completeDirectory(const kernel::Fd& layer, const LayerPath& path) const {
+  auto from = openDirectory(layer, path.text());
+  // It has moved with what stood above it.
+  if (!from && from.error().code() == Code::NotFound) return {};
+  if (!from) return std::move(from).error();
+  TRY(const auto below, find(path));
+  if (!below || !S_ISLNK(below->status.st_mode)) return inheritMetadata(layer, path);
+
+  TRY(const auto place, resolveDirectory(path));
+  // A symlink to nothing is replaced, as it would be by a directory that the layer mentions.
+  if (!place || place->isRoot()) return {};
+  TRY(const kernel::Fd parent, openDirectory(layer, path.parent()));
+  TRY(const struct stat parentBefore, kernel::statAt(parent, "", AT_EMPTY_PATH));
+  TRY_VOID(makeDirectories(layer, *place));
+  TRY(const kernel::Fd to, openDirectory(layer, place->text()));
+  TRY(const struct stat before, kernel::statAt(to, "", AT_EMPTY_PATH));
+  TRY_VOID(moveContent(*from, to));
+  TRY_VOID(kernel::setTimesAt(to, "", before.st_mtim));
+  TRY_VOID(kernel::unlinkAt(parent, path.leaf(), AT_REMOVEDIR));
+  return kernel::setTimesAt(parent, "", parentBefore.st_mtim);
+}
+
+// Each missing part with the metadata it has below.
+Result<void> LowerLayers::makeDirectories(const kernel::Fd& layer, const LayerPath& path) const {
+  LayerPath made;
+  for (const std::string& part : path.parts) {
+    TRY(const kernel::Fd parent, openDirectory(layer, made.text()));
+    TRY(const struct stat before, kernel::statAt(parent, "", AT_EMPTY_PATH));
+    made.parts.push_back(part);
+    TRY(const auto present, lookAt(parent, part));
+    if (present) continue;
+    TRY_VOID(kernel::makeDirectoryAt(parent, part, 0755));
+    TRY_VOID(inheritMetadata(layer, made));
+    TRY_VOID(kernel::setTimesAt(parent, "", before.st_mtim));
   }
   return {};
 }
@@ -149,7 +257,17 @@ Result<void> LowerLayers::materialise(const kernel::Fd& layer, const LayerPath& 
       return kernel::setTimesAt(parent, "", before.st_mtim);
     }
   }
-  TRY(const auto below, find(target));
+  LayerPath place = target;
+  if (target.parts.size() > 1) {
+    LayerPath directory = target;
+    directory.parts.pop_back();
+    TRY(auto resolved, resolveDirectory(directory));
+    if (resolved) {
+      place = *std::move(resolved);
+      place.parts.push_back(target.leaf());
+    }
+  }
+  TRY(const auto below, find(place));
   if (!below) {
     return Error(Code::InvalidArgument,
                  fmt::format("is a hard link to {}, which is in no layer", quoted(target.text())));

@@ -19,9 +19,10 @@ class LowerLayers {
   // Opened directories, bottom first.
   explicit LowerLayers(std::vector<kernel::Fd> layers) : layers_(std::move(layers)) {}
 
-  // Answers `needs` in `layer`: implied directories get the metadata they have below, hard links to lower files become
-  // copies. InvalidArgument when a link's target is nowhere. Paths come from a layer's unpacker and are not trusted: no
-  // walk leaves a layer's directory or follows a symlink.
+  // Answers `needs` in `layer`: implied directories get the metadata they have below; where there is a symlink below,
+  // what the layer has in its place moves to where it leads ("lib/x" over "lib -> usr/lib" is "usr/lib/x"); hard links
+  // to lower files become copies. InvalidArgument when a link's target is nowhere. Paths come from a layer's unpacker
+  // and are not trusted: no walk of the kernel's leaves a layer's directory or follows a symlink.
   Result<void> complete(const kernel::Fd& layer, const LayerNeeds& needs) const;
 
  private:
@@ -31,7 +32,12 @@ class LowerLayers {
   };
 
   Result<std::optional<Found>> find(const LayerPath& path) const;
+  // `path` with the symlinks that lower layers have in it replaced by where they lead, as in a file system whose root
+  // is the image's. Nothing when that is no directory.
+  Result<std::optional<LayerPath>> resolveDirectory(const LayerPath& path, int links = 0) const;
+  Result<void> completeDirectory(const kernel::Fd& layer, const LayerPath& path) const;
   Result<void> inheritMetadata(const kernel::Fd& layer, const LayerPath& path) const;
+  Result<void> makeDirectories(const kernel::Fd& layer, const LayerPath& path) const;
   Result<void> materialise(const kernel::Fd& layer, const LayerPath& path, const LayerPath& target) const;
 
   std::vector<kernel::Fd> layers_;
