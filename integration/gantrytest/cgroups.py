@@ -1,5 +1,6 @@
 """Control groups as the host sees them, on either version, under the same names."""
 
+import math
 import os
 from pathlib import Path
 
@@ -94,12 +95,17 @@ class Cgroup:
             return (-1 if quota == "max" else int(quota)), int(period)
         return int(self.read("cpu", "cpu.cfs_quota_us")), int(self.read("cpu", "cpu.cfs_period_us"))
 
-    def cpu_shares(self) -> int:
-        """As version 1 counts them; version 2's weight is mapped back, with what rounding took away."""
-        if unified():
-            weight = int(self.read("cpu", "cpu.weight"))
-            return 2 + ((weight - 1) * 262142) // 9999
-        return int(self.read("cpu", "cpu.shares"))
+    def has_cpu_shares(self, shares: int) -> bool:
+        """Version 1's number, or either weight that runtimes make of it on version 2: the older, linear one, or the one
+        that maps the default to the default (runc 1.3.2, crun 1.23)."""
+        if not unified():
+            return int(self.read("cpu", "cpu.shares")) == shares
+        weight = int(self.read("cpu", "cpu.weight"))
+        exponent = math.log2(shares)
+        return weight in (
+            1 + ((shares - 2) * 9999) // 262142,
+            math.ceil(10 ** ((exponent * exponent + 125 * exponent) / 612 - 7 / 34)),
+        )
 
     def frozen(self) -> bool:
         if unified():

@@ -69,10 +69,11 @@ def _allocations(watched: Watched) -> set[str]:
 
 
 def _entries(watched: Watched) -> set[str]:
+    """Hidden ones are caches, such as compiled seccomp filters."""
     found = set()
     for directory in watched.directories:
         if Path(directory).is_dir():
-            found.update(str(entry) for entry in Path(directory).iterdir())
+            found.update(str(entry) for entry in Path(directory).iterdir() if entry.name[0] != ".")
     return found
 
 

