@@ -1,4 +1,4 @@
-// The engine with real parts: gantry-monitor, an OCI runtime, overlayfs. Needs root, runc and a static busybox.
+// The engine with real parts: gantry-monitor, OCI runtimes, overlayfs. Needs root and a static busybox.
 #include <unistd.h>
 #include <csignal>
 
@@ -21,7 +21,6 @@ namespace {
 using isolators::ContainerRequest;
 using isolators::Volume;
 
-constexpr const char* kRuntime = "/usr/sbin/runc";
 constexpr const char* kBusybox = "/bin/busybox";
 constexpr const char* kCgroupsRoot = "gantry-engine-test";
 constexpr const char* kSandbox = "/mnt/mesos/sandbox";
@@ -37,11 +36,12 @@ ContainerRequest shell(const std::string& script) {
   return request;
 }
 
-class EngineOnKernel : public testing::Test {
+class EngineOnKernel : public testing::TestWithParam<const char*> {
  protected:
   void SetUp() override {
     if (geteuid() != 0) GTEST_SKIP() << "needs root";
-    if (!kernel::exists(kRuntime) || !kernel::exists(kBusybox)) GTEST_SKIP() << "needs runc and busybox-static";
+    if (!kernel::exists(GetParam())) GTEST_SKIP() << "needs " << GetParam();
+    if (!kernel::exists(kBusybox)) GTEST_SKIP() << "needs busybox-static";
     std::string name = testing::TempDir() + "gantry-engine-XXXXXX";
     ASSERT_NE(mkdtemp(name.data()), nullptr);
     directory_ = name;
@@ -109,11 +109,11 @@ class EngineOnKernel : public testing::Test {
             .cgroupsRoot = kCgroupsRoot,
             .sandboxDirectory = kSandbox,
             .monitorProgram = GANTRY_MONITOR,
-            .runtimeProgram = kRuntime,
+            .runtimeProgram = GetParam(),
             .runtimeRoot = directory_ + "/run/runtime"};
   }
   OciRuntime& runtime() {
-    if (!runtime_) runtime_ = std::make_unique<RuntimeProgram>(kRuntime, directory_ + "/run/runtime");
+    if (!runtime_) runtime_ = std::make_unique<RuntimeProgram>(GetParam(), directory_ + "/run/runtime");
     return *runtime_;
   }
 
@@ -148,31 +148,31 @@ class EngineOnKernel : public testing::Test {
   std::unique_ptr<Engine> engine_;
 };
 
-TEST_F(EngineOnKernel, RunsTheImagesOwnCommand) {
+TEST_P(EngineOnKernel, RunsTheImagesOwnCommand) {
   ContainerRequest request = shell("");
   request.command = {.shell = false};
   EXPECT_EQ(outputOf(request), "default\n");
 }
 
-TEST_F(EngineOnKernel, GivesUserEnvironmentDirectoryAndExitStatus) {
+TEST_P(EngineOnKernel, GivesUserEnvironmentDirectoryAndExitStatus) {
   ContainerRequest request = shell("id -u; id -g; echo $FROM $WITH $HOME $HOSTNAME; pwd; touch here; exit 3");
   request.command.environment = {{"WITH", "request"}};
   request.command.user = "web";
   EXPECT_EQ(outputOf(request, 3), "77\n78\nimage request /srv web\n/mnt/mesos/sandbox\n");
 }
 
-TEST_F(EngineOnKernel, WritesGoToTheContainersOwnLayer) {
+TEST_P(EngineOnKernel, WritesGoToTheContainersOwnLayer) {
   EXPECT_EQ(outputOf(shell("echo x > /etc/new; cat /etc/new")), "x\n");
   EXPECT_FALSE(kernel::exists(directory_ + "/layer/etc/new"));
 }
 
-TEST_F(EngineOnKernel, AReadOnlyRootFileSystemIsSo) {
+TEST_P(EngineOnKernel, AReadOnlyRootFileSystemIsSo) {
   ContainerRequest request = shell("touch /x 2>/dev/null || echo no; touch here && echo yes");
   request.security.readOnlyRootfs = true;
   EXPECT_EQ(outputOf(request), "no\nyes\n");
 }
 
-TEST_F(EngineOnKernel, HasNamespacesOfItsOwn) {
+TEST_P(EngineOnKernel, HasNamespacesOfItsOwn) {
   std::string host;
   std::string script;
   for (const char* name : {"pid", "ipc", "uts", "mnt", "cgroup"}) {
@@ -190,13 +190,13 @@ TEST_F(EngineOnKernel, HasNamespacesOfItsOwn) {
   EXPECT_EQ(outputOf(sharing), *kernel::readLink("/proc/self/ns/ipc") + "\n");
 }
 
-TEST_F(EngineOnKernel, SharedMemoryHasTheSizeThatIsAskedFor) {
+TEST_P(EngineOnKernel, SharedMemoryHasTheSizeThatIsAskedFor) {
   ContainerRequest request = shell("df -k /dev/shm | grep /dev/shm");
   request.shmSize = Bytes::mebi(3);
   EXPECT_NE(outputOf(request).find(" 3072 "), std::string::npos);
 }
 
-TEST_F(EngineOnKernel, MountsVolumes) {
+TEST_P(EngineOnKernel, MountsVolumes) {
   std::filesystem::create_directory(directory_ + "/data");
   std::ofstream(directory_ + "/data/file") << "from the host\n";
   ContainerRequest request = shell(
@@ -210,7 +210,7 @@ TEST_F(EngineOnKernel, MountsVolumes) {
   EXPECT_TRUE(kernel::exists(directory_ + "/data/g"));
 }
 
-TEST_F(EngineOnKernel, AMissingCommandIsALaunchFailureInTheRuntimesWords) {
+TEST_P(EngineOnKernel, AMissingCommandIsALaunchFailureInTheRuntimesWords) {
   ContainerRequest request = shell("");
   request.command = {.shell = false, .value = "no-such-program"};
   const auto launched = run(engine_->launch(request));
@@ -221,7 +221,7 @@ TEST_F(EngineOnKernel, AMissingCommandIsALaunchFailureInTheRuntimesWords) {
   EXPECT_FALSE(kernel::exists(directory_ + "/run/containers/web"));
 }
 
-TEST_F(EngineOnKernel, WithoutAnImageItHasTheHostsFiles) {
+TEST_P(EngineOnKernel, WithoutAnImageItHasTheHostsFiles) {
   ContainerRequest request = shell("pwd; cat /etc/hostname; echo $MESOS_SANDBOX; touch file");
   request.image.reset();
   const std::string sandbox = directory_ + "/work/containers/web/sandbox";
@@ -229,7 +229,7 @@ TEST_F(EngineOnKernel, WithoutAnImageItHasTheHostsFiles) {
   EXPECT_EQ(outputOf(request), sandbox + "\n" + (hostname ? *hostname : "") + sandbox + "\n");
 }
 
-TEST_F(EngineOnKernel, ASessionSeesTheContainer) {
+TEST_P(EngineOnKernel, ASessionSeesTheContainer) {
   ASSERT_TRUE(run(engine_->launch(shell("echo secret > /tmp-file; sleep 1000"))));
   SessionRequest session(*ContainerId::parse("web.s1"));
   session.command.value = "test -e /bin/busybox && exit 7";
@@ -247,7 +247,7 @@ TEST_F(EngineOnKernel, ASessionSeesTheContainer) {
   ASSERT_TRUE(run(engine_->wait(webId())));
 }
 
-TEST_F(EngineOnKernel, GoesOnAfterARestartOfTheAgent) {
+TEST_P(EngineOnKernel, GoesOnAfterARestartOfTheAgent) {
   ASSERT_TRUE(run(engine_->launch(shell("trap 'exit 5' TERM; while :; do sleep 0.05; done"))));
   const pid_t pid = engine_->status(webId())->pid;
   stop();
@@ -259,7 +259,7 @@ TEST_F(EngineOnKernel, GoesOnAfterARestartOfTheAgent) {
   EXPECT_EQ(ended->message, "exited with status 5");
 }
 
-TEST_F(EngineOnKernel, TellsTheExitStatusOfOneThatEndedMeanwhile) {
+TEST_P(EngineOnKernel, TellsTheExitStatusOfOneThatEndedMeanwhile) {
   ASSERT_TRUE(run(engine_->launch(shell("sleep 0.2; exit 6"))));
   stop();
   usleep(600'000);
@@ -269,7 +269,7 @@ TEST_F(EngineOnKernel, TellsTheExitStatusOfOneThatEndedMeanwhile) {
   EXPECT_EQ(ended->message, "exited with status 6");
 }
 
-TEST_F(EngineOnKernel, StopsAContainerWhoseMonitorIsKilled) {
+TEST_P(EngineOnKernel, StopsAContainerWhoseMonitorIsKilled) {
   ASSERT_TRUE(run(engine_->launch(shell("sleep 1000"))));
   const auto monitor = readProcessFile(directory_ + "/run/containers/web/monitor");
   ASSERT_TRUE(monitor);
@@ -278,6 +278,13 @@ TEST_F(EngineOnKernel, StopsAContainerWhoseMonitorIsKilled) {
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->message, "its monitor was killed, and so it was stopped");
 }
+
+// Ours, and the one that others are measured against.
+INSTANTIATE_TEST_SUITE_P(Runtimes, EngineOnKernel, testing::Values(GANTRY_RUNTIME, "/usr/sbin/runc"),
+                         [](const auto& runtime) {
+                           const std::string path = runtime.param;
+                           return path.ends_with("runc") ? std::string("Runc") : std::string("Gantry");
+                         });
 
 }  // namespace
 }  // namespace gantry::agent
