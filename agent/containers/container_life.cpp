@@ -182,7 +182,9 @@ async::Task<Result<void>> ContainerLife::recordIntent() {
     changes.emplace_back(state::AddToLedger{{id, std::move(object.kind), std::move(object.name)}});
   }
   CO_TRY_VOID(co_await parts_.store.commit(std::move(changes)));
-  CO_TRY_VOID(kernel::makeDirectories(container_->stateDirectory, 0711));
+  // What a container writes, set-user-id programs among it, is nothing for the host's users. Without an image the
+  // program itself is one of them, and must reach its sandbox.
+  CO_TRY_VOID(kernel::makeDirectories(container_->stateDirectory, container_->request.image ? 0700 : 0711));
   CO_TRY_VOID(kernel::makeDirectories(container_->sandbox, 0755));
   CO_TRY_VOID(kernel::makeDirectories(container_->runtimeDirectory, 0700));
   // For an agent that has lost its database and rebuilds it from what runs.

@@ -41,6 +41,8 @@ Termination rebooted() {
 }  // namespace
 
 async::Task<Result<void>> Engine::recover(state::Contents contents, bool rebuild) {
+  CO_TRY_VOID(kernel::makeDirectories(parts_.settings.workDirectory + "/containers", 0711));
+  CO_TRY_VOID(kernel::makeDirectories(parts_.settings.runtimeDirectory + "/containers", 0700));
   CO_TRY(const std::string boot, bootId());
   const auto known = contents.facts.find(kBootFact);
   const bool rebooted = known != contents.facts.end() && known->second != boot;

@@ -1,4 +1,5 @@
 // The engine with real parts: gantry-monitor, OCI runtimes, overlayfs. Needs root and a static busybox.
+#include <sys/stat.h>
 #include <unistd.h>
 #include <csignal>
 
@@ -159,6 +160,23 @@ TEST_P(EngineOnKernel, GivesUserEnvironmentDirectoryAndExitStatus) {
   request.command.environment = {{"WITH", "request"}};
   request.command.user = "web";
   EXPECT_EQ(outputOf(request, 3), "77\n78\nimage request /srv web\n/mnt/mesos/sandbox\n");
+}
+
+TEST_P(EngineOnKernel, AUserCanOpenItsOutputByName) {
+  ContainerRequest request = shell("echo out > /dev/stdout; echo err > /dev/stderr");
+  request.command.user = "web";
+  EXPECT_EQ(outputOf(request), "out\nerr\n");
+}
+
+TEST_P(EngineOnKernel, WhatItWritesIsNotReachableForTheHostsUsers) {
+  ASSERT_TRUE(run(engine_->launch(shell("sleep 1000"))));
+  for (const char* directory : {"/work/containers/web", "/run/containers/web"}) {
+    struct stat status{};
+    ASSERT_EQ(stat((directory_ + directory).c_str(), &status), 0);
+    EXPECT_EQ(status.st_mode & 0777, 0700U) << directory;
+  }
+  ASSERT_TRUE(run(engine_->kill(webId(), SIGKILL)));
+  ASSERT_TRUE(run(engine_->wait(webId())));
 }
 
 TEST_P(EngineOnKernel, WritesGoToTheContainersOwnLayer) {
