@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <map>
 #include <optional>
-#include <set>
 
 #include <fmt/format.h>
 
@@ -18,8 +17,10 @@ constexpr std::string_view kOurPrefix = "GANTRY_";
 constexpr std::string_view kMesosPrefix = "MESOS_";
 constexpr std::string_view kFileScheme = "file://";
 
-// Variables of our prefix that are other programs' business.
-const std::set<std::string, std::less<>> kOthersVariables{"GANTRY_AGENT"};
+// Variables of our prefix that are other programs' business: the command line's, and the test suite's.
+bool isForOthers(std::string_view variable) {
+  return variable == "GANTRY_AGENT" || variable == "GANTRY_BUILD" || variable.starts_with("GANTRY_TEST_");
+}
 
 // A value with where it came from; nothing is known of its meaning yet.
 struct Given {
@@ -107,7 +108,7 @@ Result<GivenValues> readVariables(const std::vector<std::string>& environment, s
   GivenValues values;
   for (const std::string& entry : environment) {
     const std::string variable = entry.substr(0, entry.find('='));
-    if (!variable.starts_with(prefix) || kOthersVariables.contains(variable)) continue;
+    if (!variable.starts_with(prefix) || isForOthers(variable)) continue;
     const auto found = std::ranges::find_if(
         options(), [&](const Option& option) { return variableName(prefix, option.name) == variable; });
     if (found != options().end()) {

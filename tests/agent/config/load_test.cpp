@@ -88,7 +88,7 @@ TEST_F(LoadTest, UnknownNamesAreErrorsThatNameTheNearest) {
   EXPECT_EQ(errorWith({"--zzz=/a"}), "--zzz: there is no such setting");
   EXPECT_EQ(errorWith({}, {"GANTRY_WORKDIR=/a"}),
             "GANTRY_WORKDIR: there is no such setting; did you mean 'GANTRY_WORK_DIR'?");
-  EXPECT_EQ(errorWith({}, {"MESOS_WORKDIR=/a", "GANTRY_AGENT=unix:///a", "PATH=/bin"}), "");
+  EXPECT_EQ(errorWith({}, {"MESOS_WORKDIR=/a", "GANTRY_AGENT=unix:///a", "GANTRY_TEST_SESSION=1", "PATH=/bin"}), "");
   write("agent.toml", "\nworkdir = '/a'\n");
   EXPECT_EQ(errorWith({}), "configuration: DIR/agent.toml:2: there is no setting 'workdir'; did you mean 'work_dir'?");
   write("agent.toml", "[network]\nbridge = 1\n");

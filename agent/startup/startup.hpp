@@ -1,0 +1,51 @@
+// What the agent does with its own process and host before it serves anybody.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.hpp"
+#include "kernel/fd.hpp"
+
+namespace gantry::agent {
+
+// Takes the lock file in `directory`, for as long as the descriptor is open. Busy names the directory when another
+// agent has it.
+Result<kernel::Fd> lockDirectory(const std::string& directory);
+
+// `configured`, or without it the program `name` in the directory of this one. NotFound or PermissionDenied when it
+// cannot be run.
+Result<std::string> findProgram(const std::optional<std::string>& configured, const std::string& name);
+
+// The host, as "registry.example:5000", and whether plain http was asked for.
+struct RegistryAddress {
+  std::string host;
+  bool insecure = false;
+};
+// Of "https://host[:port]", "http://host[:port]" or "host[:port]". InvalidArgument for a URL with a path.
+Result<RegistryAddress> parseRegistry(std::string_view text);
+
+// Raises the soft limit on open descriptors to the hard one: a container costs the agent a few.
+void raiseDescriptorLimit();
+
+// Speaks to the service manager that started us (sd_notify(3)); does nothing when none did. Takes the socket's address
+// out of the environment, so that no child of ours speaks to it.
+class ServiceManager {
+ public:
+  ServiceManager();
+
+  // "We serve", "we read our configuration again" (followed by ready()), "we are about to end"; `status` is shown by
+  // systemctl.
+  void ready(std::string_view status) const;
+  void reloading() const;
+  void stopping() const;
+
+ private:
+  void send(const std::string& text) const;
+
+  std::string socket_;
+};
+
+}  // namespace gantry::agent
