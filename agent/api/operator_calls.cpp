@@ -12,8 +12,10 @@ http::Response encoded(std::string body, wire::Media media) {
   return {200, std::string(wire::contentType(media)), std::move(body)};
 }
 
-// What a failed call on a known kind of container answers: 404 when it is not there, 500 otherwise.
+// What a failed call on a known kind of container answers: 404 when it is not there, 503 when the agent stops first,
+// 500 otherwise.
 http::Response containerFailure(const Error& error) {
+  if (error.code() == Code::Cancelled) return http::textResponse(503, "the agent is stopping");
   return http::textResponse(error.code() == Code::NotFound ? 404 : 500, error.message());
 }
 

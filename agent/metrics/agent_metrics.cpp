@@ -165,10 +165,12 @@ std::vector<Sample> samplesOf(const UsageSnapshot& snapshot, const std::vector<U
 
 }  // namespace
 
-void addProcessMetrics(Registry& registry) {
+void addProcessMetrics(Registry& registry, std::string hostname) {
   const auto started = std::chrono::system_clock::now();
-  registry.family("gantry_build_info", MetricType::Gauge, "The version that runs; always 1.",
-                  [] { return std::vector<Sample>{{{{"version", GANTRY_VERSION}}, 1}}; });
+  registry.family("gantry_build_info", MetricType::Gauge, "The version that runs, and on which host; always 1.",
+                  [hostname = std::move(hostname)] {
+                    return std::vector<Sample>{{{{"hostname", hostname}, {"version", GANTRY_VERSION}}, 1}};
+                  });
   registry.value("gantry_uptime_seconds", MetricType::Gauge, "Time since the agent started.",
                  [started] { return Seconds(std::chrono::system_clock::now() - started).count(); });
   registry.value("process_start_time_seconds", MetricType::Gauge, "When the agent started, in Unix time.",

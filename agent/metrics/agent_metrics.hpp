@@ -8,8 +8,8 @@
 
 namespace gantry::agent {
 
-// Adds the families of this process: version, start time, CPU time, memory, descriptors.
-void addProcessMetrics(Registry& registry);
+// Adds the families of this process: version and host, start time, CPU time, memory, descriptors.
+void addProcessMetrics(Registry& registry, std::string hostname);
 // Adds containers by phase and the engine's counters. Both arguments outlive the registry's use.
 void addEngineMetrics(Registry& registry, const ContainerManager& containers, const EngineCounters& counters);
 // Adds what each running container uses, under the label "container". `containers` outlives the registry's use.

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sys/resource.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 #include <cerrno>
 #include <cstdlib>
@@ -61,6 +62,13 @@ Result<RegistryAddress> parseRegistry(std::string_view text) {
   }
   address.host = rest;
   return address;
+}
+
+std::string hostName(const std::string& configured) {
+  if (!configured.empty()) return configured;
+  utsname names{};
+  ::uname(&names);
+  return names.nodename;
 }
 
 void raiseDescriptorLimit() {

@@ -27,6 +27,9 @@ struct RegistryAddress {
 // Of "https://host[:port]", "http://host[:port]" or "host[:port]". InvalidArgument for a URL with a path.
 Result<RegistryAddress> parseRegistry(std::string_view text);
 
+// `configured`, or without it what the kernel says.
+std::string hostName(const std::string& configured);
+
 // Raises the soft limit on open descriptors to the hard one: a container costs the agent a few.
 void raiseDescriptorLimit();
 

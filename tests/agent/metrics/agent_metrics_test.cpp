@@ -74,9 +74,9 @@ TEST(AgentMetrics, CountRequestsWithoutLettingClientsMakeSeries) {
 
 TEST(AgentMetrics, TellAboutTheProcess) {
   Registry registry;
-  addProcessMetrics(registry);
+  addProcessMetrics(registry, "node1");
   const std::string text = registry.text();
-  EXPECT_TRUE(has(text, "gantry_build_info{version=\"" GANTRY_VERSION "\"} 1")) << text;
+  EXPECT_TRUE(has(text, "gantry_build_info{hostname=\"node1\",version=\"" GANTRY_VERSION "\"} 1")) << text;
   EXPECT_FALSE(has(text, "process_resident_memory_bytes 0")) << text;
   EXPECT_FALSE(has(text, "process_open_fds 0")) << text;
 }

@@ -1,0 +1,309 @@
+// gantry-agent: builds everything in order and hands it down. Nothing else knows all the concrete classes.
+//
+//   state.db ─▶ store ─┐
+//   fetcher ─▶ images ─┤
+//   networks ─▶ isolators ─┼─▶ engine ─▶ api ─▶ server: --ip:--port and <runtime_dir>/agent.sock
+//   runtime, monitors ─┘            └─▶ metrics
+#include <sys/stat.h>
+#include <csignal>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "agent/api/api.hpp"
+#include "agent/config/load.hpp"
+#include "agent/containers/engine.hpp"
+#include "agent/images/node_images.hpp"
+#include "agent/metrics/agent_metrics.hpp"
+#include "agent/startup/startup.hpp"
+#include "agent/state/database.hpp"
+#include "agent/state/store.hpp"
+#include "async/run.hpp"
+#include "base/log.hpp"
+#include "http/server.hpp"
+#include "isolators/filesystem/filesystem.hpp"
+#include "isolators/namespaces/namespaces.hpp"
+#include "isolators/network/network.hpp"
+#include "isolators/security/security.hpp"
+#include "isolators/volumes/volumes.hpp"
+#include "kernel/file.hpp"
+#include "network/networks.hpp"
+
+extern char** environ;
+
+namespace gantry::agent {
+namespace {
+
+using namespace std::chrono_literals;
+
+// How long running requests may go on when the agent stops. Most of them wait for a container, and would for ever.
+constexpr async::Duration kGrace = 1s;
+// Between two looks for layers that no image and no container needs.
+constexpr async::Duration kPruneInterval = 1h;
+
+struct Programs {
+  std::string runtime;
+  std::string monitor;
+  std::string fetcher;
+};
+
+Result<Programs> findPrograms(const Config& config) {
+  const auto text = [](const std::optional<Path>& path) {
+    return path ? std::optional<std::string>(path->text) : std::nullopt;
+  };
+  Programs programs;
+  auto runtime = findProgram(text(config.runtime), "gantry-runtime");
+  if (!runtime) return std::move(runtime).error().under("runtime");
+  auto monitor = findProgram(text(config.monitor), "gantry-monitor");
+  if (!monitor) return std::move(monitor).error().under("monitor");
+  auto fetcher = findProgram(text(config.fetcher), "gantry-fetcher");
+  if (!fetcher) return std::move(fetcher).error().under("fetcher");
+  return Programs{*std::move(runtime), *std::move(monitor), *std::move(fetcher)};
+}
+
+Result<fetcher::PullRequest> pullTemplate(const Config& config) {
+  auto registry = parseRegistry(config.dockerRegistry);
+  if (!registry) return std::move(registry).error().under("docker_registry");
+  fetcher::PullRequest request;
+  request.store = config.workDir.text + "/images";
+  request.insecureHosts = config.insecureRegistries;
+  request.defaultRegistry = registry->host;
+  if (registry->insecure) request.insecureHosts.push_back(registry->host);
+  return request;
+}
+
+network::Settings networkSettings(const Config& config) {
+  network::Settings settings;
+  settings.pluginPath = config.networkCniPluginsDir;
+  settings.configDirectory = config.networkCniConfigDir ? config.networkCniConfigDir->text : "";
+  settings.runtimeDirectory = config.runtimeDir.text;
+  settings.bridgeSubnet = config.bridgeSubnet.text;
+  settings.bridgeInterface = config.bridgeName;
+  return settings;
+}
+
+EngineSettings engineSettings(const Config& config, const Programs& programs) {
+  EngineSettings settings;
+  settings.workDirectory = config.workDir.text;
+  settings.runtimeDirectory = config.runtimeDir.text;
+  settings.cgroupsRoot = config.cgroupsRoot;
+  settings.sandboxDirectory = config.sandboxDirectory.text;
+  settings.monitorProgram = programs.monitor;
+  settings.runtimeProgram = programs.runtime;
+  settings.runtimeRoot = config.runtimeDir.text + "/runtime";
+  settings.logSize = config.containerLogSize;
+  settings.logFiles = static_cast<std::uint32_t>(config.containerLogFiles.number);
+  return settings;
+}
+
+// What this host offers to isolators.
+struct Host {
+  isolators::SecurityHost security;
+};
+
+Result<Host> detectHost() {
+  TRY(isolators::SecurityHost security, isolators::SecurityHost::detect());
+  return Host{std::move(security)};
+}
+
+// The isolators, in the order in which they prepare a container; they clean up in reverse. Of two mounts at one place
+// the later one counts: what the request says stands behind what we do by ourselves.
+std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& config, Host host,
+                                                                async::WorkerPool& pool, network::Networks& networks) {
+  std::vector<std::unique_ptr<isolators::Isolator>> list;
+  list.push_back(std::make_unique<isolators::FilesystemIsolator>(config.sandboxDirectory.text,
+                                                                 config.runtimeDir.text + "/containers", pool));
+  list.push_back(std::make_unique<isolators::NamespacesIsolator>(isolators::NamespaceSettings{}));
+  list.push_back(std::make_unique<isolators::NetworkIsolator>(networks));
+  list.push_back(std::make_unique<isolators::VolumesIsolator>(config.sandboxDirectory.text));
+  list.push_back(
+      std::make_unique<isolators::SecurityIsolator>(std::move(host.security), isolators::SecuritySettings{}));
+  return list;
+}
+
+api::Settings apiSettings(const Loaded& loaded, const Registry& registry) {
+  api::Settings settings;
+  for (const Setting& setting : loaded.settings) settings.flags[setting.name] = setting.value;
+  settings.metrics = [&registry] { return registry.text(); };
+  return settings;
+}
+
+Result<void> prepareDirectories(const Config& config) {
+  for (const Path& directory : {config.workDir, config.runtimeDir}) {
+    TRY_VOID(kernel::makeDirectories(directory.text, 0711));
+  }
+  return {};
+}
+
+struct Listeners {
+  async::Listener tcp;
+  async::Listener local;
+};
+
+Result<Listeners> listen(const async::Executor& executor, const Config& config) {
+  auto tcp = async::Listener::onTcp(executor, config.ip.text, config.port.number);
+  if (!tcp) return std::move(tcp).error().under("port");
+  const std::string socket = config.runtimeDir.text + "/agent.sock";
+  auto local = async::Listener::onUnix(executor, socket, 0600);
+  if (!local) return std::move(local).error().under("runtime_dir");
+  log::info("listening", {{"ip", config.ip.text}, {"port", tcp->port()}, {"socket", socket}});
+  return Listeners{*std::move(tcp), *std::move(local)};
+}
+
+// What the coroutines below use; everything outlives them.
+struct Running {
+  async::Executor executor;
+  std::function<Result<Loaded>()> loadAgain;
+  const ServiceManager& serviceManager;
+  const async::Signals& signals;
+  Engine& engine;
+  NodeImages& images;
+  network::Networks& networks;
+  api::Api& api;
+  http::Server& server;
+};
+
+async::Task<> pruneImages(const Running* running) {
+  while (true) {
+    std::set<std::string> inUse = running->engine.layersInUse();
+    const auto pruned = co_await running->images.prune(std::move(inUse));
+    if (pruned && pruned->layers + pruned->blobs > 0) {
+      log::info("deleted what no image needs", {{"layers", pruned->layers}, {"blobs", pruned->blobs}});
+    } else if (!pruned && pruned.error().code() != Code::Busy && pruned.error().code() != Code::Cancelled) {
+      log::warning("unneeded layers stay for now", {{"reason", pruned.error()}});
+    }
+    const auto slept = co_await async::sleep(kPruneInterval);
+    if (!slept) co_return;
+  }
+}
+
+// The log level is what can change while we run.
+void reload(const Running& running) {
+  running.serviceManager.reloading();
+  const auto loaded = running.loadAgain();
+  if (loaded) {
+    log::setLevel(loaded->config.loggingLevel);
+    log::info("took the log level from the configuration; other changes wait for a restart", {});
+  } else {
+    log::error("the configuration stays as it was", {{"reason", loaded.error()}});
+  }
+  running.serviceManager.ready("Serving");
+}
+
+// Until SIGTERM or SIGINT.
+async::Task<> waitForStop(const Running* running) {
+  while (true) {
+    const auto signal = co_await running->signals.next();
+    if (!signal) co_return;
+    if (*signal != SIGHUP) {
+      log::info("stopping, containers go on", {{"signal", *signal}});
+      co_return;
+    }
+    reload(*running);
+  }
+}
+
+async::Task<Result<void>> live(const Running* running, state::Contents contents, bool rebuild) {
+  auto recovered = co_await running->engine.recover(std::move(contents), rebuild);
+  async::Scope background(running->executor);
+  if (recovered) {
+    running->api.recovered();
+    log::info("serving", {{"containers", running->engine.list().size()}});
+    running->serviceManager.ready("Serving");
+    background.spawn(pruneImages(running));
+    co_await waitForStop(running);
+  }
+  running->serviceManager.stopping();
+  background.cancel();
+  co_await running->server.stop(kGrace);
+  co_await running->engine.stop();
+  co_await running->images.close();
+  co_await running->networks.close();
+  co_await background.join();
+  co_return std::move(recovered).under("take up the containers of an earlier agent");
+}
+
+Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> loadAgain) {
+  const Config& config = loaded.config;
+  log::setLevel(config.loggingLevel);
+  if (!config.master.empty()) return Error::invalid("master", "this version runs standalone; leave it empty");
+  TRY(const Programs programs, findPrograms(config));
+  TRY(fetcher::PullRequest pulls, pullTemplate(config));
+  TRY_VOID(prepareDirectories(config));
+  TRY(const kernel::Fd lock, lockDirectory(config.workDir.text));
+  TRY(const kernel::Fd runtimeLock, lockDirectory(config.runtimeDir.text));
+  raiseDescriptorLimit();
+  const ServiceManager serviceManager;
+
+  async::Loop loop;
+  const async::Executor executor = loop.get_executor();
+  const async::Signals signals(executor, {SIGTERM, SIGINT, SIGHUP});
+  async::WorkerPool pool;
+  TRY(Listeners listeners, listen(executor, config));
+  TRY(Host host, detectHost());
+
+  TRY(state::Database::Opened opened, state::Database::open(config.workDir.text + "/state.db"));
+  if (opened.setAside) log::error("the database was corrupt and is made anew", {{"old", *opened.setAside}});
+  state::Store store(std::move(opened.database), opened.contents.savedStates, executor, pool);
+
+  fetcher::FetcherProgram fetcher(programs.fetcher);
+  TRY(const auto images, NodeImages::open(executor, fetcher, pool, std::move(pulls)));
+  TRY(const auto networks, network::Networks::open(executor, pool, networkSettings(config)));
+  // From here on nothing returns early: what was opened is closed by live().
+  IsolatorChain isolators(makeIsolators(config, std::move(host), pool, *networks));
+  RuntimeProgram runtime(programs.runtime, config.runtimeDir.text + "/runtime");
+  MonitorPrograms monitors;
+  Engine engine({executor, engineSettings(config, programs), store, *images, runtime, monitors, isolators, pool});
+
+  Registry registry;
+  addProcessMetrics(registry, hostName(config.hostname));
+  addEngineMetrics(registry, engine, engine.counters());
+  addUsageMetrics(registry, engine);
+
+  api::Api api(executor, engine, *images, apiSettings(loaded, registry));
+  http::Router router;
+  api.addRoutes(router);
+  http::ServerLimits limits;
+  limits.body = config.httpBodyLimit.count;
+  http::Server server(executor, std::move(router), limits);
+  server.onServed(addHttpMetrics(registry));
+  server.setGate([&api](const http::Request& request) { return api.gate(request); });
+  server.serve(std::move(listeners.tcp));
+  server.serve(std::move(listeners.local));
+
+  const Running running{executor, std::move(loadAgain), serviceManager, signals, engine, *images, *networks, api,
+                        server};
+  return async::runUntilDone(loop, live(&running, std::move(opened.contents), opened.setAside.has_value()));
+}
+
+Result<void> act(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {
+  TRY(const Loaded loaded, load(arguments, environment));
+  switch (loaded.action) {
+    case Loaded::Action::Help:
+      fmt::print("{}", helpText());
+      return {};
+    case Loaded::Action::Version:
+      fmt::print("gantry-agent {}\n", GANTRY_VERSION);
+      return {};
+    case Loaded::Action::PrintConfig:
+      fmt::print("{}", printedConfig(loaded));
+      return {};
+    case Loaded::Action::Run:
+      break;
+  }
+  return runAgent(loaded, [arguments, environment] { return load(arguments, environment); });
+}
+
+}  // namespace
+}  // namespace gantry::agent
+
+int main(int argc, char** argv) {
+  ::umask(022);
+  const std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::vector<std::string> environment;
+  for (char** entry = environ; *entry != nullptr; ++entry) environment.emplace_back(*entry);
+  const auto done = gantry::agent::act(arguments, environment);
+  if (done) return 0;
+  fmt::print(stderr, "gantry-agent: {}\n", done.error().message());
+  return 1;
+}
