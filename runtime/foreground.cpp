@@ -40,7 +40,8 @@ class TerminalProxy {
 
   void resize() {
     const auto size = kernel::windowSize(input_);
-    if (size) ignore(kernel::setWindowSize(master_, *size), "the terminal keeps its size");
+    const bool isKnown = size && size->rows != 0 && size->columns != 0;
+    if (isKnown) ignore(kernel::setWindowSize(master_, *size), "the terminal keeps its size");
   }
 
   const kernel::Fd* master() const { return master_ ? &master_ : nullptr; }

@@ -22,12 +22,25 @@ using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kMaxOutput = 4096;
 
+// A hook that ends without reading the state must not end us.
+class IgnoredBrokenPipe {
+ public:
+  IgnoredBrokenPipe() : before_(::signal(SIGPIPE, SIG_IGN)) {}
+  IgnoredBrokenPipe(const IgnoredBrokenPipe&) = delete;
+  IgnoredBrokenPipe& operator=(const IgnoredBrokenPipe&) = delete;
+  ~IgnoredBrokenPipe() { ::signal(SIGPIPE, before_); }
+
+ private:
+  void (*before_)(int);
+};
+
 // Feeds the state to the hook, keeps the beginning of what it says, and waits for its end.
 class HookRun {
  public:
   HookRun(const oci::Hook& hook, const std::string& stateJson) : hook_(hook), rest_(stateJson) {}
 
   Result<void> run(const std::string& workingDirectory) {
+    const IgnoredBrokenPipe ignored;
     TRY_VOID(start(workingDirectory));
     while (true) {
       TRY_VOID(feed());

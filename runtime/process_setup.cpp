@@ -172,11 +172,11 @@ Result<void> finishCapabilities(const GrantedCapabilities& capabilities, bool ke
 }
 
 Result<void> enterWorkingDirectory(const std::string& cwd) {
-  if (::chdir(cwd.c_str()) != 0) return Error::fromErrno(errno, fmt::format("process.cwd: chdir to '{}'", cwd));
+  if (::chdir(cwd.c_str()) != 0) return Error::fromErrno(errno, fmt::format("chdir to '{}'", cwd));
   char buffer[4096];
   // Outside the root getcwd gives "(unreachable)/…" or fails, instead of an absolute path.
   if (::getcwd(buffer, sizeof buffer) == nullptr || buffer[0] != '/') {
-    return Error(Code::PermissionDenied, fmt::format("process.cwd: '{}' is outside of the container's root", cwd));
+    return Error(Code::PermissionDenied, fmt::format("'{}' is outside of the container's root", cwd));
   }
   return {};
 }

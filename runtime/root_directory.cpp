@@ -115,7 +115,7 @@ Result<kernel::Fd> RootDirectory::openOrMakeFile(const std::string& path) const 
 }
 
 Result<RootDirectory::Entry> RootDirectory::openParent(const std::string& path) const {
-  const auto slash = path.find_last_not_of('/') == std::string::npos ? std::string::npos : path.rfind('/');
+  const auto slash = path.rfind('/');
   const std::string name = path.substr(slash == std::string::npos ? 0 : slash + 1);
   if (name.empty() || name == "." || name == "..") {
     return Error(Code::InvalidArgument, fmt::format("'{}' does not name a file", path));
