@@ -489,6 +489,11 @@ async::Task<Result<std::unique_ptr<Attachment>>> ContainerLife::attach() {
   co_return co_await monitor_->attach();
 }
 
+void ContainerLife::addSession(std::shared_ptr<SessionLife> session) {
+  std::erase_if(sessions_, [](const auto& known) { return known->hasEnded(); });
+  sessions_.push_back(std::move(session));
+}
+
 ContainerStatus ContainerLife::status() const {
   ContainerStatus status(container_);
   status.phase = phase_;

@@ -59,7 +59,7 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   bool isForgotten() const { return forgotten_; }
 
   // Sessions end with their container.
-  void addSession(std::shared_ptr<SessionLife> session) { sessions_.push_back(std::move(session)); }
+  void addSession(std::shared_ptr<SessionLife> session);
 
  private:
   async::Task<Result<void>> launch();
@@ -103,7 +103,7 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   std::unique_ptr<Monitor> monitor_;
   kernel::ProcessId init_;
   kernel::Process process_;
-  std::vector<std::shared_ptr<SessionLife>> sessions_;
+  std::vector<std::shared_ptr<SessionLife>> sessions_;  // that may still run
 
   // While the launch runs: cancelling it gives the launch up.
   async::Scope* launchScope_ = nullptr;

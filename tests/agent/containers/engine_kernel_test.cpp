@@ -138,6 +138,28 @@ class EngineOnKernel : public testing::TestWithParam<const char*> {
     return (out ? *out : "") + (err ? *err : "");
   }
 
+  // The output of a session that runs `script` and exits with `status`.
+  std::string sessionIn(const std::string& script, int status) {
+    SessionRequest session(*ContainerId::parse("web.s1"));
+    session.command.value = script;
+    const auto launched = run(engine_->launchSession(session));
+    EXPECT_TRUE(launched) << launched.error().message();
+    if (!launched) return {};
+    auto attachment = run(engine_->attach(session.id));
+    EXPECT_TRUE(attachment) << attachment.error().message();
+    std::string output;
+    while (attachment) {
+      const auto chunk = run((*attachment)->read());
+      if (!chunk || !*chunk) break;
+      output += (*chunk)->data;
+    }
+    const auto ended = run(engine_->wait(session.id));
+    EXPECT_TRUE(ended);
+    EXPECT_EQ(ended->waitStatus, status << 8) << ended->message;
+    EXPECT_TRUE(run(engine_->remove(session.id)));
+    return output;
+  }
+
   std::string directory_;
   async::Loop loop_;
   async::WorkerPool pool_;
@@ -247,20 +269,16 @@ TEST_P(EngineOnKernel, WithoutAnImageItHasTheHostsFiles) {
   EXPECT_EQ(outputOf(request), sandbox + "\n" + (hostname ? *hostname : "") + sandbox + "\n");
 }
 
-TEST_P(EngineOnKernel, ASessionSeesTheContainer) {
-  ASSERT_TRUE(run(engine_->launch(shell("echo secret > /tmp-file; sleep 1000"))));
-  SessionRequest session(*ContainerId::parse("web.s1"));
-  session.command.value = "test -e /bin/busybox && exit 7";
-  ASSERT_TRUE(run(engine_->launchSession(session)));
-  auto attachment = run(engine_->attach(session.id));
-  ASSERT_TRUE(attachment) << attachment.error().message();
-  while (true) {
-    const auto chunk = run((*attachment)->read());
-    if (!chunk || !*chunk) break;
-  }
-  const auto ended = run(engine_->wait(session.id));
-  ASSERT_TRUE(ended) << ended.error().message();
-  EXPECT_EQ(ended->waitStatus, 7 << 8);
+TEST_P(EngineOnKernel, ASessionRunsInTheContainer) {
+  ASSERT_TRUE(run(engine_->launch(shell("echo in the container > /mark; sleep 1000"))));
+  EXPECT_EQ(sessionIn("cat /mark; exit 7", 7), "in the container\n");
+  ASSERT_TRUE(run(engine_->kill(webId(), SIGKILL)));
+  ASSERT_TRUE(run(engine_->wait(webId())));
+}
+
+TEST_P(EngineOnKernel, ShortSessionsLoseNeitherOutputNorStatus) {
+  ASSERT_TRUE(run(engine_->launch(shell("sleep 1000"))));
+  for (int i = 0; i < 20; ++i) EXPECT_EQ(sessionIn("echo " + std::to_string(i), 0), std::to_string(i) + "\n");
   ASSERT_TRUE(run(engine_->kill(webId(), SIGKILL)));
   ASSERT_TRUE(run(engine_->wait(webId())));
 }
