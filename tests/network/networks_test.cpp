@@ -94,7 +94,9 @@ class NetworksTest : public testing::Test {
   std::string in(const Joined& joined, const std::string& script) {
     return shell("nsenter --net=" + joined.namespacePath + " sh -c '" + script + "'").out;
   }
-  std::string rulesFor(const std::string& text) { return shell("iptables-save | grep -F -- '" + text + "'").out; }
+  std::string rulesFor(const std::string& text) {
+    return shell("{ iptables-nft-save; iptables-legacy-save; } 2>/dev/null | grep -F -- '" + text + "'").out;
+  }
   // A server in the namespace that says its own name to whoever connects.
   void serve(const Joined& joined, const std::string& port, const std::string& name) {
     shell("nsenter --net=" + joined.namespacePath + " busybox nc -ll -p " + port + " -e echo " + name +
