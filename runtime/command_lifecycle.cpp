@@ -147,8 +147,9 @@ Result<int> start(const Globals& globals, Words words) {
     TRY(const Message message, receive(channel));
     if (message.kind == Message::Kind::Listener) {
       TRY(const oci::Spec spec, directory.loadSpec());
-      TRY_VOID(sendSeccompListener(spec.linux->seccomp->listenerPath, message.descriptor,
-                                   stateJson(record, Status::Created)));
+      const oci::Seccomp& seccomp = *spec.linux->seccomp;
+      TRY_VOID(sendSeccompListener(seccomp.listenerPath, message.descriptor,
+                                   seccompStateJson(record, Status::Created, record.init.pid, seccomp)));
       TRY_VOID(send(channel, proceed));
       continue;
     }

@@ -23,6 +23,7 @@
 #include "kernel/file.hpp"
 #include "kernel/mount.hpp"
 #include "kernel/socket.hpp"
+#include "oci/json.hpp"
 #include "oci/state.hpp"
 #include "runtime/hooks.hpp"
 #include "runtime/id_maps.hpp"
@@ -268,7 +269,9 @@ class Creation {
   }
 
   Result<void> passListenerOn(const kernel::Fd& listener) {
-    TRY_VOID(sendSeccompListener(plan_.spec.linux->seccomp->listenerPath, listener, "{}"));
+    const oci::Seccomp& seccomp = *plan_.spec.linux->seccomp;
+    TRY_VOID(sendSeccompListener(seccomp.listenerPath, listener,
+                                 seccompStateJson(record_, Status::Created, init_.pid(), seccomp)));
     return proceed(Status::Created);
   }
 
@@ -324,6 +327,14 @@ std::string stateJson(const ContainerRecord& record, Status status) {
   state.bundle = record.bundle;
   state.annotations = record.annotations;
   return oci::toJson(state);
+}
+
+std::string seccompStateJson(const ContainerRecord& record, Status status, pid_t pid, const oci::Seccomp& seccomp) {
+  oci::JsonWriter json;
+  json.open('{').member("ociVersion", oci::kOciVersion).member("fds", std::vector<std::string>{"seccompFd"});
+  json.member("pid", pid).optional("metadata", seccomp.listenerMetadata);
+  json.raw("state", stateJson(record, status)).close();
+  return json.text();
 }
 
 Result<void> writePidFile(const std::string& path, pid_t pid) {

@@ -36,6 +36,10 @@ Result<CreatedContainer> createContainer(const StateStore& store, const std::str
 // The container's state for hooks and for `state`.
 std::string stateJson(const ContainerRecord& record, Status status);
 
+// What the listener of a seccomp filter gets with the descriptor (runtime-spec, config-linux.md, "The Container Process
+// State"). `pid` is the process that loaded the filter.
+std::string seccompStateJson(const ContainerRecord& record, Status status, pid_t pid, const oci::Seccomp& seccomp);
+
 // Writes the pid, whole or not at all.
 Result<void> writePidFile(const std::string& path, pid_t pid);
 

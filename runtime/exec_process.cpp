@@ -169,13 +169,14 @@ Result<kernel::Fd> connectConsole(const ExecOptions& options, ExecPlan& plan) {
 }
 
 // Until the program runs.
-Result<void> follow(const ContainerRecord& record, const oci::Spec& spec, const kernel::Fd& messages) {
+Result<void> follow(const ContainerRecord& record, const oci::Spec& spec, pid_t pid, const kernel::Fd& messages) {
   while (true) {
     TRY(const Message message, receive(messages));
     if (message.kind == Message::Kind::Failed) return toError(message);
     if (message.kind != Message::Kind::Listener) return {};
-    TRY_VOID(
-        sendSeccompListener(spec.linux->seccomp->listenerPath, message.descriptor, stateJson(record, Status::Running)));
+    const oci::Seccomp& seccomp = *spec.linux->seccomp;
+    TRY_VOID(sendSeccompListener(seccomp.listenerPath, message.descriptor,
+                                 seccompStateJson(record, Status::Running, pid, seccomp)));
     Message proceed;
     proceed.kind = Message::Kind::Proceed;
     TRY_VOID(send(messages, proceed));
@@ -204,7 +205,7 @@ Result<ExecutedProcess> executeInContainer(const ContainerRecord& record, const 
   }
   plan.messages.reset();
   plan.consoleSocket.reset();
-  const auto followed = follow(record, spec, pair.second);
+  const auto followed = follow(record, spec, child.pid(), pair.second);
   if (!followed) {
     ignore(child.signal(SIGKILL), "it may be gone already");
     ignore(child.wait(), "its status does not matter any more");
