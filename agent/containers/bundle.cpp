@@ -236,6 +236,8 @@ Result<oci::Spec> buildBundle(const Container& container, const std::vector<Cont
   spec.linux->cgroupsPath = container.cgroupPath;
 
   oci::Process& process = spec.process.emplace();
+  // The agent may be shielded from the kernel's out-of-memory killer; its containers must not inherit that.
+  process.oomScoreAdj = 0;
   process.terminal = request.terminal;
   process.consoleSize = consoleSize(request.terminal, request.terminalRows, request.terminalColumns);
   process.user = user.user;

@@ -155,6 +155,27 @@ TEST_F(LoadTest, WhatIsPrintedReadsBackAsTheSame) {
   for (const Setting& one : loaded->settings) EXPECT_EQ(setting(*again, one.name).value, one.value) << one.name;
 }
 
+TEST_F(LoadTest, ThePackagedFileShowsEverySettingWithItsDefault) {
+  std::string text = *kernel::readFile(PACKAGED_CONFIG);
+  write("agent.toml", text);
+  const auto asPackaged = loadWith({});
+  ASSERT_TRUE(asPackaged) << asPackaged.error().message();
+  for (const Option& option : options()) {
+    if (!option.inFiles) continue;
+    EXPECT_EQ(setting(*asPackaged, option.name).origin, "default");
+    const std::size_t line = text.find("\n# " + option.name + " = ");
+    ASSERT_NE(line, std::string::npos) << option.name;
+    text.replace(line, 3, "\n");
+  }
+  write("agent.toml", text);
+  const auto uncommented = loadWith({});
+  ASSERT_TRUE(uncommented) << uncommented.error().message();
+  const Config defaults;
+  for (const Option& option : options()) {
+    if (option.inFiles) EXPECT_EQ(setting(*uncommented, option.name).value, option.get(defaults)) << option.name;
+  }
+}
+
 TEST(Options, DefaultsReadBackAndAreDescribed) {
   const Config defaults;
   for (const Option& option : options()) {

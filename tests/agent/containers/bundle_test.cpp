@@ -128,6 +128,10 @@ TEST(BuildBundle, AContributedMountReplacesTheDefaultOne) {
   EXPECT_EQ(spec.mounts.size(), 9U);
 }
 
+TEST(BuildBundle, AContainerIsNotShieldedFromTheOutOfMemoryKillerAsTheAgentIs) {
+  EXPECT_EQ(build(container()).process->oomScoreAdj, 0);
+}
+
 TEST(BuildBundle, FoldsContributionsInOrder) {
   Contribution first;
   first.namespaces = {{.type = "pid"}, {.type = "network", .path = "/a"}};
