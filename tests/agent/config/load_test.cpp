@@ -172,7 +172,8 @@ TEST_F(LoadTest, ThePackagedFileShowsEverySettingWithItsDefault) {
   ASSERT_TRUE(uncommented) << uncommented.error().message();
   const Config defaults;
   for (const Option& option : options()) {
-    if (option.inFiles) EXPECT_EQ(setting(*uncommented, option.name).value, option.get(defaults)) << option.name;
+    if (!option.inFiles) continue;
+    EXPECT_EQ(setting(*uncommented, option.name).value, option.get(defaults)) << option.name;
   }
 }
 
