@@ -24,11 +24,18 @@ void read(const oci::JsonValue& json, SavedImage& image) {
   json.required("Layers", image.layers);
 }
 
-// "busybox" in a reference is "busybox:latest" in the archive.
+// Docker writes "busybox:latest" for what others write as "docker.io/library/busybox:latest", and users as "busybox".
+std::string shortName(std::string name) {
+  for (const std::string_view prefix : {"docker.io/", "library/"}) {
+    if (name.starts_with(prefix)) name.erase(0, prefix.size());
+  }
+  const auto slash = name.rfind('/');
+  const bool hasTag = name.find(':', slash == std::string::npos ? 0 : slash) != std::string::npos;
+  return hasTag ? name : name + ":latest";
+}
+
 bool isNamed(const SavedImage& image, const std::string& name) {
-  const bool hasTag = name.find(':', name.rfind('/') == std::string::npos ? 0 : name.rfind('/')) != std::string::npos;
-  const std::string whole = hasTag ? name : name + ":latest";
-  return std::ranges::count(image.repoTags, whole) > 0;
+  return std::ranges::any_of(image.repoTags, [&](const std::string& tag) { return shortName(tag) == shortName(name); });
 }
 
 Result<SavedImage> choose(std::vector<SavedImage> images, const std::optional<std::string>& name) {

@@ -492,7 +492,10 @@ class RegistryClient::Transport {
     curl_easy_getinfo(transfer.easy.get(), CURLINFO_REDIRECT_URL, &location);
     const auto from = Url::parse(transfer.url);
     const auto to = location == nullptr ? std::nullopt : Url::parse(location);
-    if (!to) return Error(Code::Unavailable, fmt::format("{}: a redirect to nowhere", transfer.url));
+    if (!to) {
+      return Error(Code::PermissionDenied, fmt::format("{} redirects to '{}', which is not https", from->host,
+                                                       location == nullptr ? "" : location));
+    }
     if (!isAllowed(*to) || (from->scheme == "https" && to->scheme != "https")) {
       return Error(Code::PermissionDenied,
                    fmt::format("{} redirects to {}://{}, which is not https", from->host, to->scheme, to->host));

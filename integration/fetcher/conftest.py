@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,11 +39,10 @@ class Fetcher:
         return json.dumps({"reference": reference, "store": str(self.store)} | request)
 
     def start(self, reference: str, **request) -> subprocess.Popen:
-        pipes = {name: subprocess.PIPE for name in ("stdin", "stdout", "stderr")}
-        process = subprocess.Popen([self.program], text=True, **pipes)
-        process.stdin.write(self.request(reference, **request))
-        process.stdin.close()
-        return process
+        with tempfile.TemporaryFile("w+") as asked:
+            asked.write(self.request(reference, **request))
+            asked.seek(0)
+            return subprocess.Popen([self.program], text=True, stdin=asked, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
     def pull(self, reference: str, **request) -> Answer:
         result = subprocess.run(
