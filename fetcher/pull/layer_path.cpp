@@ -31,6 +31,7 @@ Result<LayerPath> parseLayerPath(std::string_view name) {
     return Error(Code::InvalidArgument, fmt::format("{}: {}", quoted(name), reason));
   };
   if (name.empty()) return bad("the name is empty");
+  if (name == "/") return LayerPath();
   if (name.front() == '/') return bad("the name is absolute");
   if (name.size() > kMaxPath) return bad(fmt::format("the name is longer than {} bytes", kMaxPath));
   LayerPath path;

@@ -28,7 +28,8 @@ inline constexpr std::size_t kMaxPath = 4095;
 inline constexpr std::size_t kMaxPathParts = 256;
 
 // "./" in front, doubled and trailing slashes are dropped. InvalidArgument for an absolute name, for ".." in it, and
-// for names beyond the bounds above: an image that has them wants out, or was not made by an image builder.
+// for names beyond the bounds above: an image that has them wants out, or was not made by an image builder. "/" alone
+// is the root itself: umoci writes it so.
 Result<LayerPath> parseLayerPath(std::string_view name);
 
 // For messages: in single quotes, shortened, with control characters and what is no UTF-8 escaped.

@@ -10,6 +10,7 @@ TEST(LayerPath, DropsWhatMeansNothing) {
   EXPECT_EQ(parseLayerPath("a/b")->parent(), "a");
   EXPECT_EQ(parseLayerPath("a")->parent(), "");
   EXPECT_TRUE(parseLayerPath("./")->isRoot());
+  EXPECT_TRUE(parseLayerPath("/")->isRoot());
 }
 
 TEST(LayerPath, RefusesWhatLeadsOut) {
