@@ -1,0 +1,191 @@
+// A ContainerManager and an ImageStore in memory, for what stands above them: containers "run" until they are killed or
+// the test ends them; output is what the test says, input is kept for it to see.
+#pragma once
+
+#include <sys/stat.h>
+
+#include <csignal>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "agent/containers/manager.hpp"
+#include "agent/images/store.hpp"
+#include "async/channel.hpp"
+#include "async/event.hpp"
+
+namespace gantry::agent::fakes {
+
+class Manager final : public ContainerManager {
+ public:
+  struct Container {
+    Container(const async::Executor& executor, isolators::ContainerPtr facts)
+        : status(std::move(facts)), ended(executor), output(executor, 1000), inputChanged(executor) {}
+
+    ContainerStatus status;
+    async::Event ended;
+    async::Channel<Attachment::Chunk> output;
+    // What attached clients sent: data, "<closed>", "<24x80>".
+    std::string input;
+    async::Notification inputChanged;
+    std::vector<int> signals;
+  };
+  using ContainerPtr = std::shared_ptr<Container>;
+
+  // Sandboxes are made below `directory`.
+  Manager(async::Executor executor, std::string directory)
+      : executor_(std::move(executor)), directory_(std::move(directory)) {}
+
+  std::optional<Error> launchFailure;
+  std::optional<isolators::Usage> usageOfAll;
+
+  ContainerPtr container(const std::string& id) const { return containers_.at(*ContainerId::parse(id)); }
+  bool knows(const std::string& id) const { return containers_.contains(*ContainerId::parse(id)); }
+  void end(const std::string& id, int waitStatus) { end(container(id), waitStatus); }
+
+  async::Task<Result<LaunchOutcome>> launch(isolators::ContainerRequest request) override {
+    if (launchFailure) co_return *launchFailure;
+    if (const auto known = containers_.find(request.id); known != containers_.end()) {
+      if (known->second->status.container->request == request) co_return LaunchOutcome::AlreadyLaunched;
+      co_return Error(Code::AlreadyExists, "container_id: '" + request.id.text() + "' exists with another request");
+    }
+    add(std::move(request));
+    co_return LaunchOutcome::Launched;
+  }
+  async::Task<Result<void>> launchSession(SessionRequest request) override {
+    if (launchFailure) co_return *launchFailure;
+    if (!containers_.contains(*request.id.parent())) co_return unknown(*request.id.parent());
+    isolators::ContainerRequest asContainer(request.id);
+    asContainer.command = request.command;
+    asContainer.terminal = request.terminal;
+    add(std::move(asContainer));
+    co_return Result<void>();
+  }
+  async::Task<Result<Termination>> wait(ContainerId id) override {
+    CO_TRY(const ContainerPtr found, find(id));
+    CO_TRY_VOID(co_await found->ended.wait());
+    co_return *found->status.termination;
+  }
+  async::Task<Result<void>> kill(ContainerId id, int signal) override {
+    CO_TRY(const ContainerPtr found, find(id));
+    found->signals.push_back(signal);
+    if (!found->ended.isSet() && (signal == SIGKILL || signal == SIGTERM)) end(found, signal);
+    co_return Result<void>();
+  }
+  async::Task<Result<void>> remove(ContainerId id) override {
+    CO_TRY(const ContainerPtr found, find(id));
+    if (!found->ended.isSet()) co_return Error(Code::Busy, "container '" + id.text() + "' is running");
+    containers_.erase(id);
+    co_return Result<void>();
+  }
+  async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId id) override {
+    CO_TRY(const ContainerPtr found, find(id));
+    std::unique_ptr<Attachment> attachment = std::make_unique<MemoryAttachment>(found);
+    co_return attachment;
+  }
+
+  std::vector<ContainerStatus> list() const override {
+    std::vector<ContainerStatus> all;
+    for (const auto& [id, found] : containers_) all.push_back(found->status);
+    return all;
+  }
+  Result<ContainerStatus> status(const ContainerId& id) const override {
+    TRY(const ContainerPtr found, find(id));
+    return found->status;
+  }
+  Result<isolators::Usage> usage(const ContainerId& id) override {
+    TRY(const ContainerPtr found, find(id));
+    if (!usageOfAll) return Error(Code::Unavailable, "nothing is measured");
+    return *usageOfAll;
+  }
+
+ private:
+  class MemoryAttachment final : public Attachment {
+   public:
+    explicit MemoryAttachment(ContainerPtr container) : container_(std::move(container)) {}
+
+    async::Task<Result<std::optional<Chunk>>> read() override { return container_->output.receive(); }
+    async::Task<Result<void>> writeStdin(std::string data) override { return note(container_, std::move(data)); }
+    async::Task<Result<void>> closeStdin() override { return note(container_, "<closed>"); }
+    async::Task<Result<void>> resize(std::uint16_t rows, std::uint16_t columns) override {
+      return note(container_, "<" + std::to_string(rows) + "x" + std::to_string(columns) + ">");
+    }
+
+   private:
+    static async::Task<Result<void>> note(ContainerPtr container, std::string what) {
+      container->input += what;
+      container->inputChanged.notify();
+      co_return Result<void>();
+    }
+
+    ContainerPtr container_;
+  };
+
+  static Error unknown(const ContainerId& id) {
+    return Error(Code::NotFound, "container '" + id.text() + "' is not known");
+  }
+  Result<ContainerPtr> find(const ContainerId& id) const {
+    const auto found = containers_.find(id);
+    if (found == containers_.end()) return unknown(id);
+    return found->second;
+  }
+  void add(isolators::ContainerRequest request) {
+    isolators::Container facts{.request = std::move(request)};
+    facts.sandbox = directory_ + "/" + facts.request.id.text();
+    ::mkdir(facts.sandbox.c_str(), 0755);
+    const ContainerId id = facts.request.id;
+    auto made = std::make_shared<Container>(executor_, std::make_shared<const isolators::Container>(std::move(facts)));
+    made->status.phase = Phase::Running;
+    made->status.created = Clock::now();
+    made->status.started = made->status.created;
+    made->status.pid = 4711;
+    containers_.emplace(id, std::move(made));
+  }
+  static void end(const ContainerPtr& container, int waitStatus) {
+    container->status.phase = Phase::Exited;
+    container->status.finished = Clock::now();
+    container->status.pid = 0;
+    container->status.termination = Termination{waitStatus, {}, {}, "ended"};
+    container->output.close();
+    container->ended.set();
+  }
+
+  async::Executor executor_;
+  std::string directory_;
+  std::map<ContainerId, ContainerPtr> containers_;
+};
+
+// Knows the images that the test put there; pulls report one step of progress.
+class Store final : public ImageStore {
+ public:
+  std::map<std::string, Entry> images;
+  std::vector<bool> askedForCached;
+
+  async::Task<Result<fetcher::Image>> get(std::string reference, bool useCached,
+                                          fetcher::ProgressSink progress) override {
+    askedForCached.push_back(useCached);
+    const auto found = images.find(reference);
+    if (found == images.end()) co_return Error(Code::NotFound, "there is no image '" + reference + "'");
+    if (progress) {
+      fetcher::Progress step{.digest = found->second.image.manifestDigest};
+      step.done = Bytes{1};
+      step.total = Bytes{2};
+      progress(step);
+    }
+    co_return found->second.image;
+  }
+  std::vector<Entry> list() const override {
+    std::vector<Entry> all;
+    for (const auto& [reference, entry] : images) all.push_back(entry);
+    return all;
+  }
+  Result<void> forget(const std::string& reference) override {
+    images.erase(reference);
+    return {};
+  }
+  async::Task<Result<Pruned>> prune(std::set<std::string>) override { co_return Pruned(); }
+};
+
+}  // namespace gantry::agent::fakes
