@@ -1,6 +1,8 @@
 #include "kernel/cgroup.hpp"
 
 #include <fcntl.h>
+#include <sys/eventfd.h>
+#include <cerrno>
 
 #include <algorithm>
 #include <charconv>
@@ -182,6 +184,14 @@ Result<std::vector<pid_t>> readCgroupIds(const Fd& group, const std::string& fil
     if (parseNumber(take(rest, '\n'), id) && id > 0) ids.push_back(id);
   }
   return ids;
+}
+
+Result<Fd> watchCgroupEvent(const Fd& group, const std::string& file) {
+  Fd events(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!events) return Error::fromErrno(errno, "eventfd");
+  TRY(const Fd watched, openAt(group, file, O_RDONLY));
+  TRY_VOID(writeExistingAt(group, "cgroup.event_control", fmt::format("{} {}", events.raw(), watched.raw())));
+  return events;
 }
 
 }  // namespace gantry::kernel

@@ -73,4 +73,8 @@ CgroupKeys parseCgroupKeys(std::string_view text);
 // The ids in cgroup.procs, tasks or cgroup.threads. Those of another pid namespace read as 0 and are left out.
 Result<std::vector<pid_t>> readCgroupIds(const Fd& group, const std::string& file = "cgroup.procs");
 
+// An eventfd that becomes readable when what the v1 file tells of happens ("memory.oom_control": an out-of-memory), and
+// when the group is removed (memory.rst, "Notification interface"). Non-blocking.
+Result<Fd> watchCgroupEvent(const Fd& group, const std::string& file);
+
 }  // namespace gantry::kernel

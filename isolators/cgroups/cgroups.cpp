@@ -1,0 +1,123 @@
+#include "isolators/cgroups/cgroups.hpp"
+
+#include <sys/stat.h>
+#include <cmath>
+#include <csignal>
+
+#include <algorithm>
+#include <chrono>
+
+#include <fmt/format.h>
+
+#include "async/time.hpp"
+#include "isolators/cgroups/out_of_memory.hpp"
+#include "isolators/cgroups/usage.hpp"
+#include "kernel/cgroup_tree.hpp"
+#include "kernel/file.hpp"
+
+namespace gantry::isolators {
+namespace {
+
+using namespace std::chrono_literals;
+
+// Killed processes take this long to be gone, at the very most.
+constexpr std::chrono::milliseconds kPatience = 5s;
+
+// Ends what is in the groups at `path`; what is frozen dies when it is thawed.
+Result<void> killGroups(const kernel::CgroupLayout& layout, const std::string& path) {
+  bool killed = false;
+  if (const kernel::CgroupHierarchy* unified = layout.unified()) {
+    TRY(killed, kernel::killCgroup(unified->mountPoint + path));
+  }
+  for (const kernel::CgroupHierarchy& hierarchy : layout.hierarchies) {
+    const std::string directory = hierarchy.mountPoint + path;
+    if (!kernel::exists(directory)) continue;
+    // Processes can be in a v1 group alone.
+    if (!hierarchy.isV2() || !killed) {
+      TRY(const std::vector<pid_t> left, kernel::cgroupProcesses(directory));
+      TRY_VOID(kernel::signalProcesses(left, SIGKILL));
+    }
+    if (!hierarchy.has("freezer")) continue;
+    const auto thawed = kernel::writeExistingAt(kernel::workingDirectory(), directory + "/freezer.state", "THAWED");
+    if (!thawed && !kernel::isGoneCgroup(thawed.error())) return thawed.error();
+  }
+  return {};
+}
+
+// True when all are gone.
+Result<bool> removeGroups(const kernel::CgroupLayout& layout, const std::string& path) {
+  bool all = true;
+  for (const kernel::CgroupHierarchy& hierarchy : layout.hierarchies) {
+    TRY(const bool removed, kernel::removeCgroup(hierarchy.mountPoint + path));
+    all = all && removed;
+  }
+  return all;
+}
+
+}  // namespace
+
+Result<void> CgroupsIsolator::check(const ContainerRequest& request) const {
+  return checkLimits(request.resources, host_);
+}
+
+std::vector<KernelObject> CgroupsIsolator::plan(const Container& container) const {
+  return {{"cgroup", container.cgroupPath}};
+}
+
+async::Task<Result<Contribution>> CgroupsIsolator::prepare(ContainerPtr container) {
+  Contribution contribution;
+  contribution.resources = limitsFor(container->request, host_, settings_);
+  contribution.oomScoreAdj = oomScoreFor(container->request.resources, host_.memory);
+  co_return contribution;
+}
+
+async::Task<Limitation> CgroupsIsolator::watch(ContainerPtr container) {
+  const kernel::CgroupHierarchy* const memory = host_.layout.find("memory");
+  if (memory == nullptr) {
+    co_await async::never();
+    co_return Limitation();
+  }
+  co_return co_await watchOutOfMemory(*memory, container->cgroupPath, container->request.resources.memory);
+}
+
+Result<void> CgroupsIsolator::usage(const Container& container, Usage& into) {
+  const Resources& resources = container.request.resources;
+  into.cpusSoftLimit = resources.cpus;
+  into.cpusLimit = resources.cpusLimit && std::isfinite(*resources.cpusLimit) ? resources.cpusLimit : resources.cpus;
+  if (resources.memory) into.memSoftLimitBytes = resources.memory->count;
+  return readUsage(host_.layout, container.cgroupPath, into);
+}
+
+async::Task<Result<void>> CgroupsIsolator::cleanup(ContainerPtr container) {
+  const std::string& path = container->cgroupPath;
+  const auto deadline = std::chrono::steady_clock::now() + kPatience;
+  auto pause = std::chrono::milliseconds(1);
+  while (true) {
+    CO_TRY_VOID(killGroups(host_.layout, path));
+    CO_TRY(const bool gone, removeGroups(host_.layout, path));
+    if (gone) co_return Result<void>();
+    if (std::chrono::steady_clock::now() >= deadline) {
+      co_return Error(Code::Busy, fmt::format("remove cgroup '{}': its processes do not end", path));
+    }
+    CO_TRY_VOID(co_await async::sleep(pause));
+    pause = std::min(pause * 2, std::chrono::milliseconds(100));
+  }
+}
+
+std::vector<std::string> CgroupsIsolator::leftovers() const {
+  std::vector<std::string> ids;
+  for (const kernel::CgroupHierarchy& hierarchy : host_.layout.hierarchies) {
+    const std::string root = fmt::format("{}/{}", hierarchy.mountPoint, settings_.root);
+    const auto names = kernel::listDirectory(root);
+    if (!names) continue;
+    for (const std::string& name : *names) {
+      const auto status = kernel::statAt(kernel::workingDirectory(), fmt::format("{}/{}", root, name));
+      if (status && S_ISDIR(status->st_mode)) ids.push_back(name);
+    }
+  }
+  std::sort(ids.begin(), ids.end());
+  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
+  return ids;
+}
+
+}  // namespace gantry::isolators
