@@ -150,6 +150,22 @@ Result<kernel::Fd> openTarget(const RootDirectory& root, const PreparedMount& pr
   return root.openOrMakeDirectory(mount.destination);
 }
 
+// A tmpfs looks like the directory it covers, unless its options or the missing directory leave that to the kernel
+// (runc does the same, and images count on it for /tmp).
+Result<void> takeOverMode(const oci::Mount& mount, const RootDirectory& root, MountOptions& options) {
+  if (mount.type != "tmpfs") return {};
+  const auto covered = root.open(mount.destination, O_PATH | O_DIRECTORY);
+  if (!covered) {
+    options.copyUp = false;
+    return {};
+  }
+  const auto isMode = [](const auto& option) { return option.first == "mode"; };
+  if (std::any_of(options.data.begin(), options.data.end(), isMode)) return {};
+  TRY(const struct stat status, kernel::statAt(*covered, "", AT_EMPTY_PATH));
+  options.data.emplace_back("mode", fmt::format("{:o}", status.st_mode & 07777U));
+  return {};
+}
+
 Result<void> checkProcTarget(const PreparedMount& prepared, const kernel::Fd& target) {
   const std::string destination = cleanPath(prepared.mount->destination);
   if (destination == "/proc") {
@@ -170,6 +186,7 @@ Result<void> checkProcTarget(const PreparedMount& prepared, const kernel::Fd& ta
 Result<void> attach(const RootDirectory& root, PreparedMount& prepared, std::vector<kernel::Fd>& becomeReadOnly) {
   const oci::Mount& mount = *prepared.mount;
   MountOptions options = prepared.options;
+  TRY_VOID(takeOverMode(mount, root, options));
   TRY(const kernel::Fd target, openTarget(root, prepared));
   TRY_VOID(checkProcTarget(prepared, target));
   if (prepared.tree) return kernel::attachMount(prepared.tree, target);
