@@ -404,7 +404,13 @@ async::Task<Result<void>> ContainerLife::cleanUp() {
   CO_TRY_VOID(Result<void>(removed));
   CO_TRY_VOID(Result<void>(cleaned));
   // Last: it holds the exit record, which the next agent needs if this one ends now.
-  co_return kernel::removeTree(container_->runtimeDirectory);
+  co_return co_await removeDirectory(container_->runtimeDirectory);
+}
+
+// Off the loop, since it may be large.
+async::Task<Result<void>> ContainerLife::removeDirectory(std::string path) {
+  std::function<Result<void>()> remove = [directory = std::move(path)] { return kernel::removeTree(directory); };
+  co_return co_await parts_.pool.run(std::move(remove));
 }
 
 async::Task<Result<void>> ContainerLife::recordEnd() {
@@ -463,10 +469,7 @@ async::Task<Result<void>> ContainerLife::remove() {
 
 // The record goes last, so that what fails before can be tried again.
 async::Task<Result<void>> ContainerLife::forget() {
-  std::function<Result<void>()> removeState = [directory = container_->stateDirectory] {
-    return kernel::removeTree(directory);
-  };
-  auto removed = co_await parts_.pool.run(std::move(removeState));
+  auto removed = co_await removeDirectory(container_->stateDirectory);
   if (removed) {
     std::vector<state::Change> changes;
     changes.emplace_back(state::DeleteContainer{container_->id().text()});

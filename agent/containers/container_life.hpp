@@ -81,6 +81,7 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   enum class Record { Keep, Drop };
   async::Task<> finish(Termination termination, Record afterwards);
   async::Task<Result<void>> cleanUp();
+  async::Task<Result<void>> removeDirectory(std::string path);
   async::Task<Result<void>> recordEnd();
   async::Task<Result<void>> forget();
 

@@ -88,7 +88,11 @@ Result<Contribution> mountRoot(const Container& container, const std::string& sa
   return contribution;
 }
 
-Result<void> removeLayers(const std::string& stateDirectory) {
+// Waits for the kernel to let go of the mount, some milliseconds and more on a busy machine, and deletes the writable
+// layer, however large: work for the pool.
+Result<void> unmountAndRemove(const std::string& rootfs, const std::string& stateDirectory) {
+  TRY_VOID(unmountAll(rootfs));
+  TRY_VOID(kernel::removeTree(rootfs));
   for (const char* name : {"/upper", "/work", "/empty"}) TRY_VOID(kernel::removeTree(stateDirectory + name));
   return {};
 }
@@ -125,10 +129,9 @@ async::Task<Result<Contribution>> FilesystemIsolator::prepare(ContainerPtr conta
 }
 
 async::Task<Result<void>> FilesystemIsolator::cleanup(ContainerPtr container) {
-  const std::string rootfs = rootfsOf(*container);
-  CO_TRY_VOID(unmountAll(rootfs));
-  CO_TRY_VOID(kernel::removeTree(rootfs));
-  std::function<Result<void>()> remove = [state = container->stateDirectory] { return removeLayers(state); };
+  std::function<Result<void>()> remove = [rootfs = rootfsOf(*container), state = container->stateDirectory] {
+    return unmountAndRemove(rootfs, state);
+  };
   co_return co_await pool_.run(std::move(remove));
 }
 

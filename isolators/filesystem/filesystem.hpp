@@ -23,7 +23,7 @@ namespace gantry::isolators {
 class FilesystemIsolator final : public Isolator {
  public:
   // `sandbox`: where a container with an image sees its sandbox. `containers`: the directory of all containers' runtime
-  // directories. Deleting a writable layer is `pool`'s work; it must outlive this.
+  // directories. Unmounting and deleting is `pool`'s work; it must outlive this.
   FilesystemIsolator(std::string sandbox, std::string containers, async::WorkerPool& pool)
       : sandbox_(std::move(sandbox)), containers_(std::move(containers)), pool_(pool) {}
 
