@@ -239,12 +239,14 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   const async::Executor executor = loop.get_executor();
   const async::Signals signals(executor, {SIGTERM, SIGINT, SIGHUP});
   async::WorkerPool pool;
+  // The database's own: no deletion of a large directory may hold a commit up.
+  async::WorkerPool writer(1);
   TRY(Listeners listeners, listen(executor, config));
   TRY(Host host, detectHost());
 
   TRY(state::Database::Opened opened, state::Database::open(config.workDir.text + "/state.db"));
   if (opened.setAside) log::error("the database was corrupt and is made anew", {{"old", *opened.setAside}});
-  state::Store store(std::move(opened.database), opened.contents.savedStates, executor, pool);
+  state::Store store(std::move(opened.database), opened.contents.savedStates, executor, writer);
 
   fetcher::FetcherProgram fetcher(programs.fetcher);
   TRY(const auto images, NodeImages::open(executor, fetcher, pool, std::move(pulls)));
