@@ -1,5 +1,5 @@
 // The client against the real monitor, with a shell script as the OCI runtime: what it "creates" is a shell that runs
-// <bundle>/program at once.
+// <bundle>/program once the script has ended. (Before that the script's shell could reap it, which a runtime never does.)
 #include "agent/containers/monitor_client.hpp"
 
 #include <gtest/gtest.h>
@@ -34,7 +34,7 @@ done
 [ -f $bundle/hang ] && exec sleep 1000
 [ -f $bundle/crash ] && { echo 'a library is missing' >&2; exit 127; }
 exec 3<&0
-sh $bundle/program <&3 3<&- &
+( while kill -0 $$ 2>/dev/null; do sleep 0.01; done; exec sh $bundle/program <&3 3<&- ) &
 echo $! > $pid
 )";
 
