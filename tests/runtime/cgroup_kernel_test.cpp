@@ -217,6 +217,29 @@ TEST_F(CgroupKernel, HoldsTheLimits) {
   EXPECT_TRUE(cgroup->remove());
 }
 
+TEST_F(CgroupKernel, HoldsTheLimitsOnV2) {
+  if (layout_.mode() != kernel::CgroupMode::V2) GTEST_SKIP() << "needs v2 controllers";
+  oci::Resources resources;
+  resources.memory = oci::Memory{.limit = 64 << 20, .reservation = 16 << 20, .swap = 64 << 20};
+  resources.cpu = oci::Cpu{.shares = 1024, .quota = 20000, .period = 50000};
+  resources.pidsLimit = 7;
+  resources.unified = {{"memory.oom.group", "1"}};
+  const auto cgroup = create(resources);
+  ASSERT_TRUE(cgroup) << cgroup.error().message();
+  EXPECT_EQ(read(*cgroup, "", "memory.max"), "67108864");
+  EXPECT_EQ(read(*cgroup, "", "memory.low"), "16777216");
+  EXPECT_EQ(read(*cgroup, "", "memory.oom.group"), "1");
+  EXPECT_EQ(read(*cgroup, "", "cpu.weight"), "100");
+  EXPECT_EQ(read(*cgroup, "", "cpu.max"), "20000 50000");
+  EXPECT_EQ(read(*cgroup, "", "pids.max"), "7");
+
+  oci::Resources period;
+  period.cpu = oci::Cpu{.period = 100000};
+  EXPECT_TRUE(cgroup->update(period));
+  EXPECT_EQ(read(*cgroup, "", "cpu.max"), "20000 100000");
+  EXPECT_TRUE(cgroup->remove());
+}
+
 TEST_F(CgroupKernel, LeavesNothingWhenALimitIsRefused) {
   oci::Resources resources;
   resources.memory = oci::Memory{.kernel = 1 << 20};
