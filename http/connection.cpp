@@ -16,8 +16,11 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t kPiece = 64U << 10U;
 // What a client may send ahead while its current request is served.
 constexpr std::size_t kReadAhead = 64U << 10U;
-// How much of an unread body is read and dropped to keep a connection, or to let the client see our answer.
+// How much of an unread body is read and dropped to keep a connection.
 constexpr std::size_t kDrain = 256U << 10U;
+// How much, and for how long, before it is closed: many clients look for our answer only when they have sent
+// everything.
+constexpr std::size_t kLingerBytes = 256U << 20U;
 constexpr Duration kLinger = std::chrono::seconds(2);
 
 // One request and its response on a connection.
@@ -385,7 +388,7 @@ Task<bool> serveTurn(std::shared_ptr<Connection> connection) {
 Task<Result<void>> linger(std::shared_ptr<Connection> connection) {
   connection->stream->closeWrite();
   std::size_t dropped = 0;
-  while (dropped < kDrain) {
+  while (dropped < kLingerBytes) {
     CO_TRY(const std::string piece, co_await connection->stream->read(kPiece));
     if (piece.empty()) break;
     dropped += piece.size();

@@ -30,6 +30,13 @@ Task<> shout(RequestPtr request, ResponderPtr responder) {
   ignore(co_await responder->end(), "the test sees what arrives");
 }
 
+Task<> takeAll(RequestPtr request, ResponderPtr responder) {
+  const BodyReaderPtr body = request->body;
+  const auto text = co_await readAll(body);
+  Response response = text ? textResponse(200, "taken") : bodyErrorResponse(text.error());
+  ignore(co_await responder->send(std::move(response)), "the test sees what arrives");
+}
+
 Task<> whoAreYou(RequestPtr request, ResponderPtr responder) {
   const auto& credentials = request->peer.credentials;
   Response response = textResponse(200, credentials ? std::to_string(credentials->pid) : "somebody");
@@ -53,6 +60,7 @@ class ClientTest : public testing::Test {
   static Router router() {
     Router router;
     router.add("POST", "/shout", shout);
+    router.add("POST", "/shout-it-all", takeAll);
     router.add("GET", "/who", whoAreYou);
     return router;
   }
@@ -97,6 +105,16 @@ TEST_F(ClientTest, StreamsBothWaysAtOnce) {
   const auto answers = async::runUntilDone(loop_, talk(unix_));
   ASSERT_TRUE(answers) << answers.error().message();
   EXPECT_EQ(*answers, (std::vector<std::string>{"200", "one!", "two!", "the end"}));
+}
+
+TEST_F(ClientTest, ReadsTheRefusalOfABodyThatIsFarTooLarge) {
+  ClientRequest request;
+  request.method = "POST";
+  request.target = "/shout-it-all";
+  request.body = std::string(50U << 20U, 'x');
+  const auto response = async::runUntilDone(loop_, fetch(tcp_, std::move(request)));
+  ASSERT_TRUE(response) << response.error().message();
+  EXPECT_EQ(response->status, 413);
 }
 
 TEST_F(ClientTest, SaysWhyItCannotConnect) {
