@@ -21,6 +21,7 @@
 #include "async/run.hpp"
 #include "base/log.hpp"
 #include "http/server.hpp"
+#include "isolators/cgroups/cgroups.hpp"
 #include "isolators/filesystem/filesystem.hpp"
 #include "isolators/namespaces/namespaces.hpp"
 #include "isolators/network/network.hpp"
@@ -98,24 +99,31 @@ EngineSettings engineSettings(const Config& config, const Programs& programs) {
 
 // What this host offers to isolators.
 struct Host {
+  isolators::CgroupHost cgroups;
   isolators::SecurityHost security;
 };
 
 Result<Host> detectHost() {
+  TRY(isolators::CgroupHost cgroups, isolators::CgroupHost::detect());
   TRY(isolators::SecurityHost security, isolators::SecurityHost::detect());
-  return Host{std::move(security)};
+  return Host{std::move(cgroups), std::move(security)};
 }
 
 // The isolators, in the order in which they prepare a container; they clean up in reverse. Of two mounts at one place
 // the later one counts: what the request says stands behind what we do by ourselves.
 std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& config, Host host,
                                                                 async::WorkerPool& pool, network::Networks& networks) {
+  isolators::CgroupSettings cgroupSettings;
+  cgroupSettings.root = config.cgroupsRoot;
+  cgroupSettings.defaultPids = config.defaultPidsLimit.number;
+
   std::vector<std::unique_ptr<isolators::Isolator>> list;
   list.push_back(std::make_unique<isolators::FilesystemIsolator>(config.sandboxDirectory.text,
                                                                  config.runtimeDir.text + "/containers", pool));
   list.push_back(std::make_unique<isolators::NamespacesIsolator>(isolators::NamespaceSettings{}));
   list.push_back(std::make_unique<isolators::NetworkIsolator>(networks));
   list.push_back(std::make_unique<isolators::VolumesIsolator>(config.sandboxDirectory.text));
+  list.push_back(std::make_unique<isolators::CgroupsIsolator>(std::move(host.cgroups), std::move(cgroupSettings)));
   list.push_back(
       std::make_unique<isolators::SecurityIsolator>(std::move(host.security), isolators::SecuritySettings{}));
   return list;
