@@ -203,7 +203,12 @@ Task<Result<AttachEnd>> attach(AgentClient agent, http::ExchangePtr output, Atta
   scope.spawn(copyOutputAndEnd(attachment, std::move(output), std::move(streams)));
   const std::initializer_list<int> forwarded = {SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2};
   scope.spawn(forwardSignals(attachment, std::make_shared<async::Signals>(executor, forwarded)));
-  if (wanted.interactive || wanted.terminal) scope.spawn(sendInput(attachment));
+  const bool hasNoInput = !wanted.interactive && !wanted.terminal;
+  if (hasNoInput) {
+    attachment->input.trySend(dataRecord(""));
+    attachment->input.close();
+  }
+  if (!hasNoInput || wanted.isSession()) scope.spawn(sendInput(attachment));
   if (wanted.terminal) {
     const std::initializer_list<int> window = {SIGWINCH};
     scope.spawn(sendWindowSizes(attachment, std::make_shared<async::Signals>(executor, window)));
