@@ -33,6 +33,14 @@ def agent(session, watched):
     _unwatch(watched, made)
 
 
+@pytest.fixture(autouse=True)
+def no_container_left(agent, leak_check):
+    """A test removes its containers; those of a failed one are removed here, so that it fails alone."""
+    yield
+    left = agent.remove_all()
+    assert not left, f"the agent still knows {left}"
+
+
 @pytest.fixture
 def new_agent(session, watched, leak_check):
     """Makes agents for tests that stop or configure one."""
@@ -96,5 +104,5 @@ def pytest_runtest_makereport(item, call):
     agents = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Agent)]
     for agent in agents:
         if agent.log.exists():
-            tail = subprocess.run(["tail", "-n", "60", agent.log], capture_output=True, text=True).stdout
+            tail = subprocess.run(["tail", "-n", "25", agent.log], capture_output=True, text=True).stdout
             report.sections.append((f"log of the agent on port {agent.port}", tail))

@@ -32,7 +32,6 @@ def test_run_exits_as_the_program_does(agent, image, status):
 
 
 def test_run_of_a_killed_program_is_128_and_the_signal(agent, image):
-    assert agent.cli("run", "--rm", image, "/bin/sh", "-c", "kill -9 $$; sleep 5").returncode in (137, 0) or True
     result = agent.cli("run", "--rm", image, "/bin/sh", "-c", "/bin/probe raise 6 & wait $!; exit $?")
     assert result.returncode == 128 + signal.SIGABRT
 
@@ -54,7 +53,7 @@ def test_run_with_everything(agent, image, directory):
     result = agent.cli(
         "run", "--rm", "--name", "everything", "-e", "A=1", "-e", "B=two words", "-v", f"{directory}:/data:ro", "--cpus", "0.5",
         "--memory", "48m", "--pids-limit", "30", "--network", "none", image,
-        "/bin/sh", "-c", "echo $A $B; cat /data/given; cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null",
+        "/bin/sh", "-c", "echo $A $B; cat /data/given; cat /sys/fs/cgroup/pids.max /sys/fs/cgroup/pids/pids.max 2>/dev/null; true",
     )  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout == "1 two words\nvolume30\n"

@@ -218,7 +218,7 @@ def test_list_and_read_files(agent, image):
 
 
 def test_files_outside_of_sandboxes_are_not_read(agent, image, directory):
-    (directory / "secret").write_text("secret")
+    (directory / "secret").write_text("hidden content")
     agent.launch("escape", f"ln -s {directory}/secret $MESOS_SANDBOX/link; ln -s / $MESOS_SANDBOX/root; sleep 1000", image)
     wait_until(lambda: os.path.lexists(agent.sandbox("escape") / "root"), "the links are there")
     base = agent.sandbox("escape")
@@ -226,7 +226,7 @@ def test_files_outside_of_sandboxes_are_not_read(agent, image, directory):
         with pytest.raises(Refused) as refused:
             agent.call("READ_FILE", {"path": path, "offset": 0})
         assert refused.value.status in (400, 403, 404), path
-        assert "secret" not in refused.value.body.replace(path, "")
+        assert "hidden content" not in refused.value.body
     agent.remove("escape")
 
 

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+from . import cgroups
 from .images import free_port
 from .oci_runtime import wait_until
 from .session import Session
@@ -101,9 +102,21 @@ class Agent:
         if self.process is None:
             return
         if self.process.poll() is None:
-            for id in self.containers():
-                self.remove(id)
+            self.remove_all()
             self.stop()
+        # What lies below it would be a leak, and keeps it there to be found.
+        for hierarchy in cgroups.hierarchies():
+            try:
+                os.rmdir(hierarchy / self.cgroups_root)
+            except OSError:
+                pass
+
+    def remove_all(self) -> list[str]:
+        """Ends and forgets every container; the ids of those there were."""
+        ids = self.containers()
+        for id in ids:
+            self.remove(id)
+        return ids
 
     def descriptors(self) -> list[str]:
         directory = Path(f"/proc/{self.process.pid}/fd")
@@ -114,7 +127,10 @@ class Agent:
     def request(self, method: str, path: str, body: bytes | str | None = None, headers: dict | None = None, timeout: float = 60):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
-            connection.request(method, path, body, headers or {})
+            try:
+                connection.request(method, path, body, headers or {})
+            except BrokenPipeError:
+                pass  # refused before all of it was sent: the answer is there
             response = connection.getresponse()
             return response.status, response.read(), dict(response.getheaders())
         finally:
