@@ -124,8 +124,13 @@ std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& co
   list.push_back(std::make_unique<isolators::NetworkIsolator>(networks));
   list.push_back(std::make_unique<isolators::VolumesIsolator>(config.sandboxDirectory.text));
   list.push_back(std::make_unique<isolators::CgroupsIsolator>(std::move(host.cgroups), std::move(cgroupSettings)));
-  list.push_back(
-      std::make_unique<isolators::SecurityIsolator>(std::move(host.security), isolators::SecuritySettings{}));
+  auto security =
+      std::make_unique<isolators::SecurityIsolator>(std::move(host.security), isolators::SecuritySettings{});
+  if (const auto withheld = security->withheld(); !withheld.empty()) {
+    log::warning("containers go without capabilities that this agent lacks",
+                 {{"capabilities", fmt::format("{}", fmt::join(withheld, ","))}});
+  }
+  list.push_back(std::move(security));
   return list;
 }
 
