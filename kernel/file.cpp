@@ -151,21 +151,38 @@ Result<void> truncate(const Fd& file, std::uint64_t size) {
   return {};
 }
 
-Result<void> replaceFileAt(const Fd& directory, const std::string& path, std::string_view data, mode_t mode) {
+namespace {
+
+enum class Sync { Yes, No };
+
+Result<void> replaceAt(const Fd& directory, const std::string& path, std::string_view data, mode_t mode, Sync sync) {
   const std::string temporary = fmt::format("{}.new", path);
   {
     TRY(const Fd file, openAt(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode));
     TRY_VOID(writeAll(file, data).under(fmt::format("write '{}'", temporary)));
-    if (::fsync(file.raw()) != 0) return Error::fromErrno(errno, fmt::format("fsync '{}'", temporary));
+    if (sync == Sync::Yes && ::fsync(file.raw()) != 0) {
+      return Error::fromErrno(errno, fmt::format("fsync '{}'", temporary));
+    }
   }
   if (::renameat(directory.raw(), temporary.c_str(), directory.raw(), path.c_str()) != 0) {
     return Error::fromErrno(errno, fmt::format("rename '{}' to '{}'", temporary, path));
   }
+  if (sync == Sync::No) return {};
   const auto slash = path.rfind('/');
   const std::string parent = slash == std::string::npos ? "." : path.substr(0, slash + 1);
   TRY(const Fd holder, openAt(directory, parent, O_RDONLY | O_DIRECTORY));
   if (::fsync(holder.raw()) != 0) return Error::fromErrno(errno, fmt::format("fsync '{}'", parent));
   return {};
+}
+
+}  // namespace
+
+Result<void> replaceFileAt(const Fd& directory, const std::string& path, std::string_view data, mode_t mode) {
+  return replaceAt(directory, path, data, mode, Sync::Yes);
+}
+
+Result<void> replaceVolatileFile(const std::string& path, std::string_view data, mode_t mode) {
+  return replaceAt(workingDirectory(), path, data, mode, Sync::No);
 }
 
 Result<void> makeDirectoryAt(const Fd& directory, const std::string& path, mode_t mode) {

@@ -49,6 +49,9 @@ Result<void> replaceFileAt(const Fd& directory, const std::string& path, std::st
 inline Result<void> replaceFile(const std::string& path, std::string_view data, mode_t mode = 0600) {
   return replaceFileAt(workingDirectory(), path, data, mode);
 }
+// The same without the fsyncs: whole after a crash of ours, but not after one of the machine. For what dies with the
+// boot anyway.
+Result<void> replaceVolatileFile(const std::string& path, std::string_view data, mode_t mode = 0600);
 
 Result<void> makeDirectoryAt(const Fd& directory, const std::string& path, mode_t mode);
 // mkdir -p: each missing part gets `mode`. Follows symlinks, so only for trusted paths.

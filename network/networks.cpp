@@ -107,7 +107,7 @@ Result<void> CniNetworks::load() {
 }
 
 Result<void> CniNetworks::write(const Record& record) const {
-  return kernel::replaceFile(recordPath(record.container), formatRecord(record));
+  return kernel::replaceVolatileFile(recordPath(record.container), formatRecord(record));
 }
 
 bool CniNetworks::usesBridge() const {

@@ -35,7 +35,7 @@ struct Settings {
   // A plug-in that takes longer is killed.
   std::chrono::seconds pluginTimeout{30};
   // How long the default bridge stays when no container uses it, so that a busy host does not make it again and again.
-  std::chrono::milliseconds bridgeGrace{1000};
+  std::chrono::milliseconds bridgeGrace{300};
 };
 
 // What to join, as the container's request says it.

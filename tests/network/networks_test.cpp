@@ -56,6 +56,7 @@ class NetworksTest : public testing::Test {
     made.configDirectory = directory_ + "/net.d";
     made.bridgeSubnet = kPrefix + "0/24";
     made.bridgeInterface = kBridge;
+    made.bridgeGrace = 1s;
     return made;
   }
   void close() {
