@@ -23,6 +23,7 @@ Result<void> attachV2(const kernel::Fd& target, PreparedMount& prepared, bool ne
   if (newCgroupNamespace) {
     // A fresh mount shows the namespace's own root. A user namespace may not make one where the host's is masked.
     TRY(auto context, kernel::FsContext::open("cgroup2"));
+    TRY_VOID(context.set("source", "cgroup"));
     auto fresh = context.mount(prepared.options.set);
     if (fresh) return kernel::attachMount(*fresh, target);
   }

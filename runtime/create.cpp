@@ -34,8 +34,6 @@
 namespace gantry::runtime {
 namespace {
 
-constexpr std::uint64_t kMadeByChild = CLONE_NEWCGROUP | CLONE_NEWTIME;
-
 Result<std::string> absolutePath(const std::string& path) {
   char resolved[PATH_MAX];
   if (::realpath(path.c_str(), resolved) == nullptr) return Error::fromErrno(errno, fmt::format("find '{}'", path));
@@ -190,7 +188,7 @@ class Creation {
     plan_.messages = std::move(pair.first);
     messages_ = std::move(pair.second);
     const bool twice = plan_.namespaces.needsSecondClone();
-    const std::uint64_t fresh = twice ? 0 : plan_.namespaces.fresh & ~kMadeByChild;
+    const std::uint64_t fresh = twice ? 0 : plan_.namespaces.cloneFlags();
     TRY(init_, kernel::cloneProcess(fresh, plan_.cgroup.intoCgroup()));
     if (!init_) {
       messages_.reset();

@@ -32,10 +32,6 @@
 namespace gantry::runtime {
 namespace {
 
-// Made on the way rather than by clone: a cgroup namespace's root is the group its maker is in, which must be the
-// container's by then, and a time namespace takes its offsets before anybody is in it.
-constexpr std::uint64_t kMadeByChild = CLONE_NEWCGROUP | CLONE_NEWTIME;
-
 class Init {
  public:
   explicit Init(InitPlan& plan)
@@ -102,8 +98,7 @@ class Init {
   }
 
   Result<void> cloneAgain() {
-    TRY(const kernel::Process child,
-        kernel::cloneProcess((plan_.namespaces.fresh & ~kMadeByChild) | CLONE_PARENT, kernel::Fd()));
+    TRY(const kernel::Process child, kernel::cloneProcess(plan_.namespaces.cloneFlags() | CLONE_PARENT, kernel::Fd()));
     if (!child) return {};
     Message cloned;
     cloned.kind = Message::Kind::Cloned;

@@ -27,6 +27,10 @@ Result<kernel::Fd> openNamespace(const oci::Namespace& space, std::uint64_t flag
 
 }  // namespace
 
+std::uint64_t NamespacePlan::cloneFlags() const {
+  return fresh & ~std::uint64_t{CLONE_NEWCGROUP | CLONE_NEWTIME};
+}
+
 bool NamespacePlan::joins(std::uint64_t flag) const {
   return std::any_of(joined.begin(), joined.end(), [&](const JoinedNamespace& each) { return each.flag == flag; });
 }

@@ -21,9 +21,13 @@ struct NamespacePlan {
   // Those to be joined; the user namespace last, because it takes away the right to join the others.
   std::vector<JoinedNamespace> joined;
 
+  // Of `fresh`, what clone makes. The child makes the other two itself: a cgroup namespace's root is the group its
+  // maker is in, which must be the container's by then, and a time namespace takes its offsets before anybody is in it.
+  std::uint64_t cloneFlags() const;
   bool makes(std::uint64_t flag) const { return (fresh & flag) != 0; }
   bool joins(std::uint64_t flag) const;
-  // A user namespace, new or joined, beside others that are joined: the process then joins first and clones again.
+  // A pid namespace to join is only entered by being born in it; and with a user namespace, new or joined, beside
+  // others that are joined, the process must join those first. Both clone again after joining.
   bool needsSecondClone() const;
 };
 
