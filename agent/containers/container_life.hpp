@@ -20,6 +20,9 @@ class SessionLife;
 // The container of `request` with its directories and cgroup, as the isolators see it; without an image still.
 isolators::Container containerOf(const EngineSettings& settings, isolators::ContainerRequest request);
 
+// `container` with the layers and the configuration of its image.
+Result<isolators::Container> withImage(isolators::Container container, const fetcher::Image& image);
+
 // Held by shared_ptr; one of the coroutines run, resume, giveUp and cleanUpAgain is spawned once. Only used on the
 // agent's thread.
 class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
@@ -62,6 +65,7 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   void addSession(std::shared_ptr<SessionLife> session);
 
  private:
+  // container_launch.cpp
   async::Task<Result<void>> launch();
   async::Task<> launchInto(std::shared_ptr<std::optional<Result<void>>> outcome);
   async::Task<Result<void>> recordIntent();
@@ -74,6 +78,7 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   async::Task<Result<void>> start();
   async::Task<Result<void>> recordRunning();
 
+  // container_life.cpp
   async::Task<> untilEnded();
   async::Task<> watchMonitor();
   void limit(isolators::Limitation limitation);
