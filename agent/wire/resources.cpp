@@ -34,25 +34,26 @@ Result<void> checkIsPlain(const mesos::v1::Resource& resource, const std::string
 }
 
 // Scalars carry three decimal digits in Mesos; anything finer is rounding noise of the client.
-Result<double> positive(double value, const std::string& field) {
-  if (std::isnan(value)) return Error::invalid(field, "is not a number");
+// `name` is the resource's, since the field alone only has its number.
+Result<double> positive(double value, const std::string& field, const std::string& name) {
+  if (std::isnan(value)) return Error::invalid(field, "the amount of '" + name + "' is not a number");
   const double rounded = std::isinf(value) ? value : std::round(value * 1000) / 1000;
-  if (!(rounded > 0)) return Error::invalid(field, "must be greater than 0");
+  if (!(rounded > 0)) return Error::invalid(field, "the amount of '" + name + "' must be greater than 0");
   return rounded;
 }
 
-Result<Bytes> fromMebi(double value, const std::string& field) {
+Result<Bytes> fromMebi(double value, const std::string& field, const std::string& name) {
   const double bytes = value * kMebi;
-  if (bytes >= std::ldexp(1.0, 63)) return Error::invalid(field, "is out of range");
+  if (bytes >= std::ldexp(1.0, 63)) return Error::invalid(field, "the amount of '" + name + "' is out of range");
   return Bytes{static_cast<std::uint64_t>(std::llround(bytes))};
 }
 
 // Mesos adds up entries of the same name.
-Result<void> addMebi(double value, const std::string& field, std::optional<Bytes>& total) {
-  TRY(const Bytes bytes, fromMebi(value, field));
+Result<void> addMebi(double value, const std::string& field, const std::string& name, std::optional<Bytes>& total) {
+  TRY(const Bytes bytes, fromMebi(value, field, name));
   const std::uint64_t before = total ? total->count : 0;
   if (bytes.count > (std::numeric_limits<std::uint64_t>::max() >> 1U) - before) {
-    return Error::invalid(field, "is out of range");
+    return Error::invalid(field, "the amount of '" + name + "' is out of range");
   }
   total = Bytes{before + bytes.count};
   return {};
@@ -69,17 +70,17 @@ Result<void> addResource(const mesos::v1::Resource& resource, const std::string&
   if (!resource.has_scalar()) return Error::invalid(field + ".scalar", "is required");
 
   const std::string valueField = field + ".scalar.value";
-  TRY(const double value, positive(resource.scalar().value(), valueField));
-  if (std::isinf(value)) return Error::invalid(valueField, "must be finite");
-  if (name == "mem") return addMebi(value, valueField, into.memory);
-  if (name == "disk") return addMebi(value, valueField, into.disk);
+  TRY(const double value, positive(resource.scalar().value(), valueField, name));
+  if (std::isinf(value)) return Error::invalid(valueField, "the amount of '" + name + "' must be finite");
+  if (name == "mem") return addMebi(value, valueField, name, into.memory);
+  if (name == "disk") return addMebi(value, valueField, name, into.disk);
   if (name == "cpus") {
     into.cpus = into.cpus.value_or(0) + value;
     return {};
   }
-  if (std::trunc(value) != value) return Error::invalid(valueField, "must be a whole number");
+  if (std::trunc(value) != value) return Error::invalid(valueField, "the amount of 'pids' must be a whole number");
   // pid_max never exceeds 2^22 (proc_sys_kernel(5)), so that a larger number is a mistake.
-  if (value > 4194304) return Error::invalid(valueField, "must not exceed 4194304");
+  if (value > 4194304) return Error::invalid(valueField, "the amount of 'pids' must not exceed 4194304");
   into.pids = into.pids.value_or(0) + static_cast<std::uint64_t>(value);
   return {};
 }
@@ -89,7 +90,7 @@ Result<void> setLimit(const std::string& name, double wanted, const std::string&
     return Error(Code::Unsupported, field + ": only 'cpus' and 'mem' can be limited");
   }
   const std::string valueField = field + ".value";
-  TRY(const double value, positive(wanted, valueField));
+  TRY(const double value, positive(wanted, valueField, name));
   if (name == "cpus") {
     if (into.cpus && value < *into.cpus) return Error::invalid(valueField, "is below the requested cpus");
     into.cpusLimit = value;
@@ -97,7 +98,7 @@ Result<void> setLimit(const std::string& name, double wanted, const std::string&
   }
   Bytes limit = kNoCeiling;
   if (!std::isinf(value)) {
-    TRY(limit, fromMebi(value, valueField));
+    TRY(limit, fromMebi(value, valueField, name));
   }
   if (into.memory && limit < *into.memory) return Error::invalid(valueField, "is below the requested memory");
   into.memoryLimit = limit;

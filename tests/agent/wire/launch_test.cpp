@@ -176,13 +176,16 @@ TEST(Launch, RefusesResourcesItDoesNotKnow) {
 
 TEST(Launch, RefusesAmountsThatAreNone) {
   for (const char* value : {"0", "-1", "\"-Infinity\"", "0.0001"}) {
-    EXPECT_EQ(refusalOf(scalar("cpus", value)), "resources[0].scalar.value: must be greater than 0") << value;
+    EXPECT_EQ(refusalOf(scalar("cpus", value)),
+              "resources[0].scalar.value: the amount of 'cpus' must be greater than 0")
+        << value;
   }
-  EXPECT_EQ(refusalOf(scalar("mem", "\"NaN\"")), "resources[0].scalar.value: is not a number");
-  EXPECT_EQ(refusalOf(scalar("mem", "\"Infinity\"")), "resources[0].scalar.value: must be finite");
-  EXPECT_EQ(refusalOf(scalar("mem", "1e300")), "resources[0].scalar.value: is out of range");
-  EXPECT_EQ(refusalOf(scalar("pids", "1.5")), "resources[0].scalar.value: must be a whole number");
-  EXPECT_EQ(refusalOf(scalar("pids", "1e9")), "resources[0].scalar.value: must not exceed 4194304");
+  EXPECT_EQ(refusalOf(scalar("mem", "\"NaN\"")), "resources[0].scalar.value: the amount of 'mem' is not a number");
+  EXPECT_EQ(refusalOf(scalar("mem", "\"Infinity\"")), "resources[0].scalar.value: the amount of 'mem' must be finite");
+  EXPECT_EQ(refusalOf(scalar("mem", "1e300")), "resources[0].scalar.value: the amount of 'mem' is out of range");
+  EXPECT_EQ(refusalOf(scalar("pids", "1.5")), "resources[0].scalar.value: the amount of 'pids' must be a whole number");
+  EXPECT_EQ(refusalOf(scalar("pids", "1e9")),
+            "resources[0].scalar.value: the amount of 'pids' must not exceed 4194304");
 }
 
 TEST(Launch, RefusesReservedRevocableAndPersistentResources) {
