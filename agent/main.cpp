@@ -111,7 +111,7 @@ Result<Host> detectHost() {
 
 // The isolators, in the order in which they prepare a container; they clean up in reverse. Of two mounts at one place
 // the later one counts: what the request says stands behind what we do by ourselves.
-std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& config, Host host,
+std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& config, const Host& host,
                                                                 async::WorkerPool& pool, network::Networks& networks) {
   isolators::CgroupSettings cgroupSettings;
   cgroupSettings.root = config.cgroupsRoot;
@@ -123,9 +123,8 @@ std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& co
   list.push_back(std::make_unique<isolators::NamespacesIsolator>(isolators::NamespaceSettings{}));
   list.push_back(std::make_unique<isolators::NetworkIsolator>(networks));
   list.push_back(std::make_unique<isolators::VolumesIsolator>(config.sandboxDirectory.text));
-  list.push_back(std::make_unique<isolators::CgroupsIsolator>(std::move(host.cgroups), std::move(cgroupSettings)));
-  auto security =
-      std::make_unique<isolators::SecurityIsolator>(std::move(host.security), isolators::SecuritySettings{});
+  list.push_back(std::make_unique<isolators::CgroupsIsolator>(host.cgroups, std::move(cgroupSettings)));
+  auto security = std::make_unique<isolators::SecurityIsolator>(host.security, isolators::SecuritySettings{});
   if (const auto withheld = security->withheld(); !withheld.empty()) {
     log::warning("containers go without capabilities that this agent lacks",
                  {{"capabilities", fmt::format("{}", fmt::join(withheld, ","))}});
@@ -255,7 +254,7 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   // The database's own: no deletion of a large directory may hold a commit up.
   async::WorkerPool writer(1);
   TRY(Listeners listeners, listen(executor, config));
-  TRY(Host host, detectHost());
+  TRY(const Host host, detectHost());
 
   TRY(state::Database::Opened opened, state::Database::open(config.workDir.text + "/state.db"));
   if (opened.setAside) log::error("the database was corrupt and is made anew", {{"old", *opened.setAside}});
@@ -265,7 +264,7 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   TRY(const auto images, NodeImages::open(executor, fetcher, pool, std::move(pulls)));
   TRY(const auto networks, network::Networks::open(executor, pool, networkSettings(config)));
   // From here on nothing returns early: what was opened is closed by live().
-  IsolatorChain isolators(makeIsolators(config, std::move(host), pool, *networks));
+  IsolatorChain isolators(makeIsolators(config, host, pool, *networks));
   RuntimeProgram runtime(programs.runtime, config.runtimeDir.text + "/runtime");
   MonitorPrograms monitors;
   Engine engine({executor, engineSettings(config, programs), store, *images, runtime, monitors, isolators, pool});
@@ -288,7 +287,9 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
 
   const Running running{executor, std::move(loadAgain), serviceManager, signals, engine, *images, *networks, api,
                         server};
-  return async::runUntilDone(loop, live(&running, std::move(opened.contents), opened.setAside.has_value()));
+  auto lived = async::runUntilDone(loop, live(&running, std::move(opened.contents), opened.setAside.has_value()));
+  isolators::removeRootGroup(host.cgroups, config.cgroupsRoot);
+  return lived;
 }
 
 Result<void> act(const std::vector<std::string>& arguments, const std::vector<std::string>& environment) {

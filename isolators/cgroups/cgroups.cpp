@@ -1,5 +1,6 @@
 #include "isolators/cgroups/cgroups.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <cmath>
 #include <csignal>
@@ -118,6 +119,13 @@ std::vector<std::string> CgroupsIsolator::leftovers() const {
   std::sort(ids.begin(), ids.end());
   ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
   return ids;
+}
+
+void removeRootGroup(const CgroupHost& host, const std::string& root) {
+  for (const kernel::CgroupHierarchy& hierarchy : host.layout.hierarchies) {
+    const std::string directory = fmt::format("{}/{}", hierarchy.mountPoint, root);
+    ignore(kernel::unlinkAt(kernel::workingDirectory(), directory, AT_REMOVEDIR), "a container runs, or it never was");
+  }
 }
 
 }  // namespace gantry::isolators

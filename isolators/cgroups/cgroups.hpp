@@ -32,4 +32,7 @@ class CgroupsIsolator final : public Isolator {
   const CgroupSettings settings_;
 };
 
+// For an agent that stops: removes the group that the containers' are in, from each hierarchy where it has none left.
+void removeRootGroup(const CgroupHost& host, const std::string& root);
+
 }  // namespace gantry::isolators
