@@ -51,7 +51,7 @@ slowly() {
 # --- taking everything down again, whatever happened
 
 agent_pid='' registry_pid='' scratch=''
-own_places=()
+own_places=() cgroup=gantry
 cleanup() {
   trap - ERR
   set +e
@@ -61,6 +61,7 @@ cleanup() {
   fi
   [ -z "$registry_pid" ] || { kill "$registry_pid" && wait "$registry_pid"; } 2>/dev/null
   for place in "${own_places[@]}"; do rm -rf --one-file-system "$place"; done
+  [ -z "$agent_pid" ] || rmdir /sys/fs/cgroup/{,*/}"$cgroup" 2>/dev/null
   [ -z "$scratch" ] || rm -rf "$scratch"
 }
 trap cleanup EXIT
@@ -308,12 +309,13 @@ for _ in $(seq 30); do
   leftover cgroups "$(find /sys/fs/cgroup -path "*/$cgroup/*" -type d 2>/dev/null || true)"
   leftover "network namespaces" "$(ls "$run/netns" 2>/dev/null || true)"
   leftover addresses "$(find "$run/cni" -regex '.*/[0-9]+\.[0-9]+\.[0-9]+\.[0-9]+' 2>/dev/null || true)"
+  leftover interfaces "$(ip -oneline -4 address | awk -v net="${address%.*}." 'index($4, net) == 1 {print $2}')"
   leftover "NAT rules" "$(iptables-save -t nat 2>/dev/null | grep -E -- "-A.*($address|:$web )" || true)"
   [ ${#left[@]} -gt 0 ] || break
   sleep 0.2
 done
 [ ${#left[@]} = 0 ] || fail "something is left: ${left[*]}"
-say "   no container, process, mount, cgroup, network namespace, address or NAT rule is left"
+say "   no container, process, mount, cgroup, network namespace, interface, address or NAT rule is left"
 showed "stopped it; nothing is left"
 
 printf '\n\033[1mShown in %d s\033[0m\n' $((SECONDS - began))
