@@ -182,6 +182,8 @@ class Init {
 
   Result<void> mountAll() {
     TRY(becomeReadOnly_, attachMounts(*root_, plan_.mounts, plan_.namespaces.makes(CLONE_NEWCGROUP)));
+    // As runc does: images name a working directory that nothing in them makes.
+    ignore(root_->openOrMakeDirectory(process_.cwd), "entering it tells");
     return {};
   }
 
