@@ -87,7 +87,17 @@ def test_detached_ps_logs_inspect_stats_stop_rm(agent, image, name):
 
 
 def test_stop_kills_what_does_not_listen(agent, image, name):
-    agent.cli("run", "-d", "--name", name, image, "/bin/sh", "-c", "trap '' TERM; echo up; while :; do sleep 1; done", check=True)
+    agent.cli(
+        "run",
+        "-d",
+        "--name",
+        name,
+        image,
+        "/bin/sh",
+        "-c",
+        "trap '' TERM; echo up; while :; do sleep 1; done",
+        check=True,
+    )
     wait_until(lambda: "up" in agent.cli("logs", name).stdout, "it runs")
     begin = time.monotonic()
     assert agent.cli("stop", "--time", "1", name).returncode == 0
@@ -188,7 +198,17 @@ def test_exec_interactively_with_the_windows_size(agent, image, name):
 
 def test_an_interrupt_reaches_the_program_on_the_terminal(agent, image, name):
     agent.cli("run", "-d", "--name", name, image, "/bin/probe", "pause", check=True)
-    terminal = Terminal(cli_command(agent, "exec", "-it", name, "/bin/sh", "-c", "trap 'echo caught; exit 6' INT; echo up; while :; do sleep 0.1; done"))
+    terminal = Terminal(
+        cli_command(
+            agent,
+            "exec",
+            "-it",
+            name,
+            "/bin/sh",
+            "-c",
+            "trap 'echo caught; exit 6' INT; echo up; while :; do sleep 0.1; done",
+        )
+    )
     terminal.expect("up")
     terminal.type("\x03")
     terminal.expect("caught")
@@ -197,18 +217,38 @@ def test_an_interrupt_reaches_the_program_on_the_terminal(agent, image, name):
 
 def test_ports_are_mapped(agent, image, name):
     port = free_port()
-    agent.cli("run", "-d", "--name", name, "--network", "bridge", "-p", f"{port}:8000", image, "/bin/probe", "listen", "8000", "mapped", check=True)
+    agent.cli(
+        "run",
+        "-d",
+        "--name",
+        name,
+        "--network",
+        "bridge",
+        "-p",
+        f"{port}:8000",
+        image,
+        "/bin/probe",
+        "listen",
+        "8000",
+        "mapped",
+        check=True,
+    )
     wait_until(lambda: "listening" in agent.cli("logs", name).stdout, "it listens")
     assert read_from("127.0.0.1", port) == "mapped"
 
 
 def test_limits_given_on_the_command_line(agent, image, name):
-    agent.cli("run", "-d", "--name", name, "--memory", "64m", "--pids-limit", "17", image, "/bin/probe", "pause", check=True)
+    agent.cli(
+        "run", "-d", "--name", name, "--memory", "64m", "--pids-limit", "17", image, "/bin/probe", "pause", check=True
+    )
     cgroup = Cgroup(f"{agent.cgroups_root}/{name}")
     assert (cgroup.memory_limit(), cgroup.pids_limit()) == (64 << 20, 17)
 
 
-@pytest.mark.parametrize("words", [["stop", "nobody"], ["logs", "nobody"], ["inspect", "nobody"], ["rm", "nobody"], ["exec", "nobody", "true"]])
+@pytest.mark.parametrize(
+    "words",
+    [["stop", "nobody"], ["logs", "nobody"], ["inspect", "nobody"], ["rm", "nobody"], ["exec", "nobody", "true"]],
+)
 def test_verbs_name_an_unknown_container(agent, words):
     result = agent.cli(*words)
     assert result.returncode != 0
@@ -236,15 +276,25 @@ def test_wrong_usage_names_what_is_wrong(agent, image, words, named):
 
 def test_an_agent_that_does_not_answer_is_named(session):
     result = subprocess.run(
-        [str(session.program("gantry")), "--agent", "unix:///absent/agent.sock", "ps"], capture_output=True, text=True, timeout=20
+        [str(session.program("gantry")), "--agent", "unix:///absent/agent.sock", "ps"],
+        capture_output=True,
+        text=True,
+        timeout=20,
     )
     assert result.returncode != 0
     assert "/absent/agent.sock" in result.stderr
 
 
 def test_the_agent_may_be_named_by_http_and_by_the_environment(agent, session):
-    by_flag = subprocess.run([str(session.program("gantry")), "--agent", f"http://127.0.0.1:{agent.port}", "ps"], capture_output=True, text=True)
+    by_flag = subprocess.run(
+        [str(session.program("gantry")), "--agent", f"http://127.0.0.1:{agent.port}", "ps"],
+        capture_output=True,
+        text=True,
+    )
     by_environment = subprocess.run(
-        [str(session.program("gantry")), "ps"], capture_output=True, text=True, env=os.environ | {"GANTRY_AGENT": f"unix://{agent.socket_path}"}
+        [str(session.program("gantry")), "ps"],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"GANTRY_AGENT": f"unix://{agent.socket_path}"},
     )
     assert by_flag.returncode == by_environment.returncode == 0

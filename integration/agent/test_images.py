@@ -55,14 +55,17 @@ def test_by_digest(agent, image):
 
 
 def test_an_index_is_resolved_for_this_machine(agent, hand_made, rootfs):
-    reference = program_image(hand_made, rootfs, "amd", config={"Cmd": ["/bin/sh", "-c", "echo right"], "Env": ["PATH=/bin"]})
+    reference = program_image(
+        hand_made, rootfs, "amd", config={"Cmd": ["/bin/sh", "-c", "echo right"], "Env": ["PATH=/bin"]}
+    )
     index = json.loads((hand_made.path / "index.json").read_text())
     right = index["manifests"][0]
     wrong = hand_made.blob(b'{"schemaVersion":2,"config":{},"layers":[]}', images.MANIFEST)
     manifests = [
         wrong | {"platform": {"os": "linux", "architecture": "s390x"}},
         wrong | {"platform": {"os": "unknown", "architecture": "unknown"}},
-        {key: right[key] for key in ("mediaType", "digest", "size")} | {"platform": {"os": "linux", "architecture": "amd64"}},
+        {key: right[key] for key in ("mediaType", "digest", "size")}
+        | {"platform": {"os": "linux", "architecture": "amd64"}},
     ]
     document = json.dumps({"schemaVersion": 2, "mediaType": images.INDEX, "manifests": manifests}).encode()
     hand_made.tag(hand_made.blob(document, images.INDEX), "many")
@@ -95,8 +98,12 @@ def test_uncompressed_layers(agent, hand_made, rootfs):
 
 
 def test_whiteouts_and_opaque_directories(agent, hand_made, rootfs):
-    lower = hand_made.layer(("keep", "1"), ("gone", "1"), ("dir", None), ("dir/old", "1"), ("tree", None), ("tree/deep", "1"))
-    upper = hand_made.layer((".wh.gone", ""), ("dir", None), ("dir/.wh..wh..opq", ""), ("dir/new", "2"), (".wh.tree", ""), (".wh.never", ""))
+    lower = hand_made.layer(
+        ("keep", "1"), ("gone", "1"), ("dir", None), ("dir/old", "1"), ("tree", None), ("tree/deep", "1")
+    )
+    upper = hand_made.layer(
+        (".wh.gone", ""), ("dir", None), ("dir/.wh..wh..opq", ""), ("dir/new", "2"), (".wh.tree", ""), (".wh.never", "")
+    )
     reference = program_image(hand_made, rootfs, "white", lower, upper)
     _, out, err = agent.run_container("white", image=reference, arguments=["/bin/ls", "-A", "/", "/dir"])
     names = out.split()
@@ -111,7 +118,9 @@ def test_kinds_modes_owners_times_and_links(agent, hand_made, rootfs):
     fifo.type, fifo.mode = tarfile.FIFOTYPE, 0o640
     device = tarfile.TarInfo("device")
     device.type, device.devmajor, device.devminor, device.mode = tarfile.CHRTYPE, 1, 3, 0o660
-    layer = hand_made.layer((setuid, "x"), link("hard", "setuid", tarfile.LNKTYPE), link("soft", "setuid"), (fifo, None), (device, None))
+    layer = hand_made.layer(
+        (setuid, "x"), link("hard", "setuid", tarfile.LNKTYPE), link("soft", "setuid"), (fifo, None), (device, None)
+    )
     reference = program_image(hand_made, rootfs, "kinds", layer)
     _, out, _ = agent.run_container(
         "kinds", image=reference, arguments=["/bin/probe", "paths", "/setuid", "/hard", "/soft", "/fifo", "/device"]
@@ -128,7 +137,10 @@ def test_extended_attributes(agent, hand_made, rootfs):
     info = tarfile.TarInfo("marked")
     info.mode = 0o755
     # CAP_NET_RAW permitted and effective, as setcap writes it.
-    info.pax_headers = {"SCHILY.xattr.user.note": "kept", "SCHILY.xattr.security.capability": "\x01\x00\x00\x02\x00\x20\x00\x00" + "\x00" * 12}
+    info.pax_headers = {
+        "SCHILY.xattr.user.note": "kept",
+        "SCHILY.xattr.security.capability": "\x01\x00\x00\x02\x00\x20\x00\x00" + "\x00" * 12,
+    }
     reference = program_image(hand_made, rootfs, "xattr", hand_made.layer((info, "x")))
     agent.launch("xattr", image=reference, arguments=["/bin/probe", "pause"])
     pid = agent.usage("xattr")["container_status"]["executor_pid"]
@@ -142,7 +154,10 @@ def test_a_directory_replaced_by_a_file_and_back(agent, hand_made, rootfs):
     lower = hand_made.layer(("a", None), ("a/inside", "1"), ("b", "file"))
     upper = hand_made.layer(("a", "now a file"), ("b", None), ("b/inside", "now a directory"))
     reference = program_image(hand_made, rootfs, "swap", lower, upper)
-    assert agent.run_container("swap", image=reference, arguments=["/bin/cat", "/a", "/b/inside"])[1] == "now a filenow a directory"
+    assert (
+        agent.run_container("swap", image=reference, arguments=["/bin/cat", "/a", "/b/inside"])[1]
+        == "now a filenow a directory"
+    )
 
 
 def test_the_last_of_duplicate_entries_wins(agent, hand_made, rootfs):
@@ -152,8 +167,15 @@ def test_the_last_of_duplicate_entries_wins(agent, hand_made, rootfs):
 
 def test_long_and_odd_names(agent, hand_made, rootfs):
     deep = "/".join(["d" * 60] * 5)
-    reference = program_image(hand_made, rootfs, "names", hand_made.layer((f"{deep}/file", "deep"), ("./dotted", "dotted"), ("wörter", "utf-8")))
-    out = agent.run_container("names", image=reference, arguments=["/bin/cat", f"/{deep}/file", "/dotted", "/wörter"])[1]
+    reference = program_image(
+        hand_made,
+        rootfs,
+        "names",
+        hand_made.layer((f"{deep}/file", "deep"), ("./dotted", "dotted"), ("wörter", "utf-8")),
+    )
+    out = agent.run_container("names", image=reference, arguments=["/bin/cat", f"/{deep}/file", "/dotted", "/wörter"])[
+        1
+    ]
     assert out == "deepdottedutf-8"
 
 
@@ -192,7 +214,11 @@ def test_pull_and_images(agent, image):
 
 def test_the_fetcher_works_alone(session, image, directory):
     """One JSON request in, lines of JSON out: what it does, it does without the agent."""
-    request = {"reference": image, "store": str(directory / "store"), "platform": {"os": "linux", "architecture": "amd64"}}
+    request = {
+        "reference": image,
+        "store": str(directory / "store"),
+        "platform": {"os": "linux", "architecture": "amd64"},
+    }
     result = subprocess.run(
         [str(session.program("gantry-fetcher"))], input=json.dumps(request), capture_output=True, text=True, timeout=60
     )
@@ -205,15 +231,24 @@ def test_the_fetcher_works_alone(session, image, directory):
 
 def test_an_interrupted_pull_leaves_nothing_or_whole_layers(session, image, directory):
     store = directory / "store"
-    request = json.dumps({"reference": image, "store": str(store), "platform": {"os": "linux", "architecture": "amd64"}})
+    request = json.dumps(
+        {"reference": image, "store": str(store), "platform": {"os": "linux", "architecture": "amd64"}}
+    )
     for milliseconds in (1, 5, 20, 50):
-        child = subprocess.Popen([str(session.program("gantry-fetcher"))], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        child = subprocess.Popen(
+            [str(session.program("gantry-fetcher"))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
         try:
             child.communicate(request.encode(), timeout=milliseconds / 1000)
         except subprocess.TimeoutExpired:
             child.kill()
             child.communicate()
-    result = subprocess.run([str(session.program("gantry-fetcher"))], input=request, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(
+        [str(session.program("gantry-fetcher"))], input=request, capture_output=True, text=True, timeout=60
+    )
     assert result.returncode == 0, result.stdout
     layers = os.listdir(store / "layers")
     assert len(layers) == 1

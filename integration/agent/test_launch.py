@@ -102,7 +102,9 @@ def test_launching_the_same_again_is_202_and_another_request_is_refused(agent, i
 
 
 def test_limits_are_those_asked_for(agent, image):
-    agent.launch("limited", "sleep 1000", image, resources={"cpus": 0.5, "mem": 48, "pids": 20}, limits={"cpus": 1.0, "mem": 96})
+    agent.launch(
+        "limited", "sleep 1000", image, resources={"cpus": 0.5, "mem": 48, "pids": 20}, limits={"cpus": 1.0, "mem": 96}
+    )
     cgroup = Cgroup(f"{agent.cgroups_root}/limited")
     assert cgroup.memory_limit() == 96 * MIB
     assert cgroup.pids_limit() == 20
@@ -130,7 +132,13 @@ def test_the_pids_limit_is_in_force(agent, image):
 
 
 def test_usage_and_status_while_it_runs(agent, image):
-    agent.launch("used", image=image, arguments=["/bin/probe", "spin", "1000"], resources={"cpus": 0.2, "mem": 32}, limits={"cpus": 0.5})
+    agent.launch(
+        "used",
+        image=image,
+        arguments=["/bin/probe", "spin", "1000"],
+        resources={"cpus": 0.2, "mem": 32},
+        limits={"cpus": 0.5},
+    )
 
     def counted():
         statistics = agent.usage("used")["resource_statistics"]
@@ -172,7 +180,9 @@ def test_masked_and_read_only_paths(agent, image):
 
 
 def test_a_container_without_an_image_runs_on_the_hosts_file_system(agent):
-    status, out, err = agent.run_container("imageless", "cat /etc/debian_version; echo $MESOS_SANDBOX; echo x > in-sandbox")
+    status, out, err = agent.run_container(
+        "imageless", "cat /etc/debian_version; echo $MESOS_SANDBOX; echo x > in-sandbox"
+    )
     assert status == 0, err
     assert out.splitlines()[0] == open("/etc/debian_version").read().strip()
 
@@ -221,10 +231,18 @@ def test_list_and_read_files(agent, image):
 
 def test_files_outside_of_sandboxes_are_not_read(agent, image, directory):
     (directory / "secret").write_text("hidden content")
-    agent.launch("escape", f"ln -s {directory}/secret $MESOS_SANDBOX/link; ln -s / $MESOS_SANDBOX/root; sleep 1000", image)
+    agent.launch(
+        "escape", f"ln -s {directory}/secret $MESOS_SANDBOX/link; ln -s / $MESOS_SANDBOX/root; sleep 1000", image
+    )
     wait_until(lambda: os.path.lexists(agent.sandbox("escape") / "root"), "the links are there")
     base = agent.sandbox("escape")
-    for path in (f"{base}/link", f"{base}/root{directory}/secret", f"{base}/../../../../../etc/passwd", str(directory / "secret"), "/etc/passwd"):
+    for path in (
+        f"{base}/link",
+        f"{base}/root{directory}/secret",
+        f"{base}/../../../../../etc/passwd",
+        str(directory / "secret"),
+        "/etc/passwd",
+    ):
         with pytest.raises(Refused) as refused:
             agent.call("READ_FILE", {"path": path, "offset": 0})
         assert refused.value.status in (400, 403, 404), path

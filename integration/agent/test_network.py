@@ -12,7 +12,9 @@ from gantrytest.oci_runtime import wait_until
 
 
 def serve(agent, id, image, text, *, ports=None, network="bridge", port=8000, **options):
-    agent.launch(id, image=image, arguments=["/bin/probe", "listen", str(port), text], network=network, ports=ports, **options)
+    agent.launch(
+        id, image=image, arguments=["/bin/probe", "listen", str(port), text], network=network, ports=ports, **options
+    )
     agent.wait_for_output(id, "listening")
 
 
@@ -50,19 +52,30 @@ def test_a_container_is_reached_over_its_address_from_the_host_and_from_another(
     try:
         address = agent.addresses("server")[0]
         assert read_from(address, 8000) == "over the bridge"
-        assert probe(agent, "client", image, "connect", address, "8000", network="bridge") == {"ok": True, "text": "over the bridge"}
+        assert probe(agent, "client", image, "connect", address, "8000", network="bridge") == {
+            "ok": True,
+            "text": "over the bridge",
+        }
     finally:
         agent.remove("server")
 
 
 def test_a_container_is_reached_over_a_mapped_host_port(agent, image):
     port = free_port()
-    serve(agent, "mapped", image, "through the host", ports=[{"host_port": port, "container_port": 8000, "protocol": "tcp"}])
+    serve(
+        agent,
+        "mapped",
+        image,
+        "through the host",
+        ports=[{"host_port": port, "container_port": 8000, "protocol": "tcp"}],
+    )
     try:
         assert read_from("127.0.0.1", port) == "through the host"
         # Another container comes in by the host's address on the bridge.
         gateway = agent.subnet_prefix + "1"
-        assert probe(agent, "client", image, "connect", gateway, str(port), network="bridge")["text"] == "through the host"
+        assert (
+            probe(agent, "client", image, "connect", gateway, str(port), network="bridge")["text"] == "through the host"
+        )
     finally:
         agent.remove("mapped")
     with pytest.raises(OSError):
@@ -79,7 +92,13 @@ def test_a_freed_port_can_be_mapped_again(agent, image):
 
 def test_the_mapping_is_reported(agent, image):
     port = free_port()
-    agent.launch("reported", "sleep 1000", image, network="bridge", ports=[{"host_port": port, "container_port": 80, "protocol": "tcp"}])
+    agent.launch(
+        "reported",
+        "sleep 1000",
+        image,
+        network="bridge",
+        ports=[{"host_port": port, "container_port": 80, "protocol": "tcp"}],
+    )
     try:
         info = agent.usage("reported")["container_status"]["network_infos"][0]
         assert info["name"] == "bridge"
@@ -99,7 +118,12 @@ def test_traffic_goes_out_masqueraded(agent, image):
 
 
 def test_hosts_hostname_and_resolv_conf_are_made_for_the_container(agent, image):
-    agent.launch("files", "hostname; cat /etc/hostname /etc/hosts; echo --; cat /etc/resolv.conf; sleep 1000", image, network="bridge")
+    agent.launch(
+        "files",
+        "hostname; cat /etc/hostname /etc/hosts; echo --; cat /etc/resolv.conf; sleep 1000",
+        image,
+        network="bridge",
+    )
     try:
         agent.wait_for_output("files", "--")
         wait_until(lambda: "--" in agent.output("files"), "the files are shown")
@@ -107,7 +131,11 @@ def test_hosts_hostname_and_resolv_conf_are_made_for_the_container(agent, image)
         address = agent.addresses("files")[0]
         name = out.splitlines()[0]
         assert out.splitlines()[1] == name
-        assert any(line.split()[0] == address and name in line.split() for line in out.splitlines()[2:] if line and line[0].isdigit())
+        assert any(
+            line.split()[0] == address and name in line.split()
+            for line in out.splitlines()[2:]
+            if line and line[0].isdigit()
+        )
         assert "127.0.0.1" in out
     finally:
         agent.remove("files")
@@ -158,7 +186,13 @@ def test_the_network_statistics_are_the_containers(agent, image):
 def test_nothing_of_a_network_is_left(agent, image, how):
     """The leak check does the looking: interface, address, NAT rules, namespace."""
     port = free_port()
-    agent.launch("brief", "sleep 0.2" if how == "exit" else "sleep 1000", image, network="bridge", ports=[{"host_port": port, "container_port": 80}])
+    agent.launch(
+        "brief",
+        "sleep 0.2" if how == "exit" else "sleep 1000",
+        image,
+        network="bridge",
+        ports=[{"host_port": port, "container_port": 80}],
+    )
     if how == "kill":
         agent.kill_container("brief")
     agent.wait("brief")

@@ -108,7 +108,9 @@ def test_what_a_dead_agent_left_on_the_host_is_cleaned_up(own, image):
     os.kill(pid, signal.SIGKILL)
     own.start()
     assert own.wait("orphan")["exit_status"] == 9
-    wait_until(lambda: not os.path.exists(own.run / "containers/orphan/rootfs/bin"), "the root file system is unmounted")
+    wait_until(
+        lambda: not os.path.exists(own.run / "containers/orphan/rootfs/bin"), "the root file system is unmounted"
+    )
     own.remove("orphan")
 
 

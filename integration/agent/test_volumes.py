@@ -9,20 +9,29 @@ import pytest
 def test_a_host_path(agent, image, directory):
     (directory / "given").write_text("from the host")
     volume = {"container_path": "/data", "host_path": str(directory), "mode": "RW"}
-    assert agent.run_container("volume", "cat /data/given; echo back > /data/made", image, volumes=[volume])[:2] == (0, "from the host")
+    assert agent.run_container("volume", "cat /data/given; echo back > /data/made", image, volumes=[volume])[:2] == (
+        0,
+        "from the host",
+    )
     assert (directory / "made").read_text() == "back\n"
 
 
 def test_a_read_only_host_path(agent, image, directory):
     volume = {"container_path": "/data", "host_path": str(directory), "mode": "RO"}
-    status, out, _ = agent.run_container("volume", image=image, arguments=["/bin/probe", "write", "/data/x", "y"], volumes=[volume])
+    status, out, _ = agent.run_container(
+        "volume", image=image, arguments=["/bin/probe", "write", "/data/x", "y"], volumes=[volume]
+    )
     assert json.loads(out) == {"ok": False, "errno": "EROFS"}
     assert not (directory / "x").exists()
 
 
 def test_the_newer_spelling_of_a_host_path(agent, image, directory):
     (directory / "given").write_text("x")
-    volume = {"container_path": "/data", "mode": "RW", "source": {"type": "HOST_PATH", "host_path": {"path": str(directory)}}}
+    volume = {
+        "container_path": "/data",
+        "mode": "RW",
+        "source": {"type": "HOST_PATH", "host_path": {"path": str(directory)}},
+    }
     assert agent.run_container("volume", "cat /data/given", image, volumes=[volume])[:2] == (0, "x")
 
 
@@ -53,7 +62,12 @@ def test_volumes_do_not_follow_links_of_the_image_outside(agent, hand_made, root
     canary = directory / "canary"
     canary.mkdir()
     rootfs = rootfs_maker.make(directory / "rootfs")
-    base = hand_made.layer(("bin/busybox", (rootfs / "bin/busybox").read_bytes()), link("bin/sh", "busybox"), link("bin/touch", "busybox"), link("way", str(canary)))
+    base = hand_made.layer(
+        ("bin/busybox", (rootfs / "bin/busybox").read_bytes()),
+        link("bin/sh", "busybox"),
+        link("bin/touch", "busybox"),
+        link("way", str(canary)),
+    )
     hand_made.image("linked", [base], {"Cmd": ["/bin/sh"], "Env": ["PATH=/bin"]})
     (directory / "source").mkdir()
     volume = {"container_path": "/way/data", "host_path": str(directory / "source"), "mode": "RW"}

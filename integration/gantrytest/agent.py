@@ -74,7 +74,9 @@ class Agent:
         self.spawn()
 
         def ready():
-            assert self.process.poll() is None, f"the agent ended with {self.process.returncode}:\n{self.log.read_text()}"
+            assert (
+                self.process.poll() is None
+            ), f"the agent ended with {self.process.returncode}:\n{self.log.read_text()}"
             try:
                 return self.get("/readyz")[0] == 200
             except OSError:
@@ -124,7 +126,9 @@ class Agent:
 
     # --- HTTP
 
-    def request(self, method: str, path: str, body: bytes | str | None = None, headers: dict | None = None, timeout: float = 60):
+    def request(
+        self, method: str, path: str, body: bytes | str | None = None, headers: dict | None = None, timeout: float = 60
+    ):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=timeout)
         try:
             try:
@@ -148,7 +152,9 @@ class Agent:
     def call(self, type: str, part: dict | None = None, timeout: float = 60) -> dict | None:
         """One call of Mesos' v1 operator API, as JSON. Raises Refused for anything but success."""
         message = {"type": type} | ({type.lower(): part} if part is not None else {})
-        status, body, _ = self.request("POST", "/api/v1", json.dumps(message), {"Content-Type": "application/json"}, timeout)
+        status, body, _ = self.request(
+            "POST", "/api/v1", json.dumps(message), {"Content-Type": "application/json"}, timeout
+        )
         if status not in (200, 202):
             raise Refused(status, body.decode(errors="replace"))
         return json.loads(body) if body else None
@@ -175,7 +181,9 @@ class Agent:
             for name, value in ({"cpus": 0.5, "mem": 64} | (resources or {})).items()
         ]
         if limits:
-            part["limits"] = {name: ({"value": value} if not isinstance(value, str) else value) for name, value in limits.items()}
+            part["limits"] = {
+                name: ({"value": value} if not isinstance(value, str) else value) for name, value in limits.items()
+            }
         info: dict = {"type": "MESOS"}
         if image:
             info["mesos"] = {"image": {"type": "DOCKER", "docker": {"name": image}}}
@@ -249,7 +257,9 @@ class Agent:
         options = {"timeout": 60, "text": True, "stdin": subprocess.DEVNULL, "capture_output": True} | options
         command = [str(self.session.program("gantry")), "--agent", f"unix://{self.socket_path}", *words]
         result = subprocess.run(command, **options)
-        assert not check or result.returncode == 0, f"{' '.join(words)} exited with {result.returncode}: {result.stderr}"
+        assert (
+            not check or result.returncode == 0
+        ), f"{' '.join(words)} exited with {result.returncode}: {result.stderr}"
         return result
 
 

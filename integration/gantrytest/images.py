@@ -118,7 +118,16 @@ def umoci_image(layout: Path, tag: str, rootfs: Path, **config) -> None:
 
 
 def skopeo_copy(source: str, destination: str) -> None:
-    run("skopeo", "--insecure-policy", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false", source, destination)
+    run(
+        "skopeo",
+        "--insecure-policy",
+        "copy",
+        "--quiet",
+        "--src-tls-verify=false",
+        "--dest-tls-verify=false",
+        source,
+        destination,
+    )
 
 
 class Registry:
@@ -135,7 +144,10 @@ class Registry:
         self._log = open(directory / "log", "wb")
         program = shutil.which("docker-registry") or "/usr/bin/docker-registry"
         self._process = subprocess.Popen(
-            [program, "serve", str(directory / "config.yml")], stdout=self._log, stderr=self._log, stdin=subprocess.DEVNULL
+            [program, "serve", str(directory / "config.yml")],
+            stdout=self._log,
+            stderr=self._log,
+            stdin=subprocess.DEVNULL,
         )
         deadline = time.monotonic() + 20
         while True:
@@ -198,7 +210,11 @@ class LyingRegistry:
         tags = {m["annotations"]["org.opencontainers.image.ref.name"]: m["digest"] for m in index["manifests"]}
         blob = layout.blob_path(tags.get(name, name))
         if not name or not blob.is_file():
-            return 404, {"Content-Type": "application/json"}, b'{"errors":[{"code":"NAME_UNKNOWN","message":"unknown"}]}'
+            return (
+                404,
+                {"Content-Type": "application/json"},
+                b'{"errors":[{"code":"NAME_UNKNOWN","message":"unknown"}]}',
+            )
         body = blob.read_bytes()
         media = json.loads(body)["mediaType"] if kind.endswith("/manifests") else "application/octet-stream"
         return 200, {"Content-Type": media}, body

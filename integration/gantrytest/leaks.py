@@ -117,7 +117,9 @@ def new_since(before: dict, session: Session, watched: Watched, patience: float 
     deadline = time.monotonic() + patience
     while True:
         after = snapshot(session, watched)
-        leaked = [f"{kind}: {item}" for kind, items in after.items() for item in sorted(items - before.get(kind, set()))]
+        leaked = [
+            f"{kind}: {item}" for kind, items in after.items() for item in sorted(items - before.get(kind, set()))
+        ]
         if not leaked or time.monotonic() > deadline:
             return leaked
         time.sleep(0.05)

@@ -129,7 +129,11 @@ class Monitor:
 
     def clean(self) -> None:
         if not self.is_exec:
-            subprocess.run([self.runtime, "--root", str(self.root), "delete", "--force", self.id], capture_output=True, timeout=PATIENCE)
+            subprocess.run(
+                [self.runtime, "--root", str(self.root), "delete", "--force", self.id],
+                capture_output=True,
+                timeout=PATIENCE,
+            )
         try:
             self.process.wait(PATIENCE)
         except subprocess.TimeoutExpired:

@@ -1,7 +1,6 @@
 """Limits, as the kernel enforces them, on both cgroup versions (config-linux.md, "Control groups")."""
 
 import json
-import os
 import time
 
 import pytest
@@ -35,7 +34,10 @@ def test_limits_are_set_before_the_program_runs(runtime, bundle):
 
 def test_the_container_is_in_its_cgroup_in_every_hierarchy(runtime, bundle):
     with runtime.container(bundle.probe("pause")) as container:
-        own = {line.partition(":")[2]: line.rpartition(":")[2] for line in open(f"/proc/{container.pid}/cgroup").read().split()}
+        own = {
+            line.partition(":")[2]: line.rpartition(":")[2]
+            for line in open(f"/proc/{container.pid}/cgroup").read().split()
+        }
         controllers = {name: path for name, path in own.items() if not name.startswith("name=")}
         expected = bundle.cgroup
         wrong = {name: path for name, path in controllers.items() if path != expected}
@@ -111,7 +113,8 @@ def fuse_outcomes(runtime, bundle, *rules):
     bundle.linux["devices"] = [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229, "fileMode": 0o666}]
     bundle.resources["devices"] += rules
     return {
-        flags: runtime.probe(bundle, "open", flags, "/dev/fuse")["/dev/fuse"].get("errno") != "EPERM" for flags in ("r", "w", "rw")
+        flags: runtime.probe(bundle, "open", flags, "/dev/fuse")["/dev/fuse"].get("errno") != "EPERM"
+        for flags in ("r", "w", "rw")
     }
 
 
@@ -128,7 +131,9 @@ def test_a_device_allowed_whole(runtime, bundle):
 
 
 def test_later_device_rules_win(runtime, bundle):
-    found = fuse_outcomes(runtime, bundle, FUSE | {"allow": True, "access": "rwm"}, FUSE | {"allow": False, "access": "w"})
+    found = fuse_outcomes(
+        runtime, bundle, FUSE | {"allow": True, "access": "rwm"}, FUSE | {"allow": False, "access": "w"}
+    )
     assert found == {"r": True, "w": False, "rw": False}
 
 
@@ -158,7 +163,9 @@ def test_without_a_path_the_container_gets_a_cgroup_of_its_own(runtime, bundle):
     bundle.linux.pop("cgroupsPath")
     with runtime.container(bundle.probe("pause")) as container:
         lines = open(f"/proc/{container.pid}/cgroup").read().split()
-        paths = {line.rpartition(":")[2] for line in lines if ":pids:" in line or ":memory:" in line or cgroups.unified()}
+        paths = {
+            line.rpartition(":")[2] for line in lines if ":pids:" in line or ":memory:" in line or cgroups.unified()
+        }
         assert paths and all(container.id in path for path in paths), lines
 
 

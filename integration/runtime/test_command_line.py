@@ -80,7 +80,13 @@ def test_an_unknown_signal_is_named(runtime, bundle):
 
 def test_a_pid_file_that_cannot_be_written_undoes_the_container(runtime, bundle):
     result = runtime.call(
-        "create", "--bundle", str(bundle.probe("pause").write()), "--pid-file", "/absent/pid", runtime.new_id(), check=False
+        "create",
+        "--bundle",
+        str(bundle.probe("pause").write()),
+        "--pid-file",
+        "/absent/pid",
+        runtime.new_id(),
+        check=False,
     )
     assert result.returncode != 0
     assert runtime.ids() == []

@@ -18,7 +18,10 @@ def container(runtime, bundle):
 
 
 def test_exec_joins_every_namespace_and_limit(container):
-    first = {kind: os.stat(f"/proc/{container.pid}/ns/{kind}").st_ino for kind in ("pid", "net", "ipc", "uts", "mnt", "cgroup")}
+    first = {
+        kind: os.stat(f"/proc/{container.pid}/ns/{kind}").st_ino
+        for kind in ("pid", "net", "ipc", "uts", "mnt", "cgroup")
+    }
     facts = container.probe("facts")
     assert {kind: facts["namespaces"][kind] for kind in first} == first
     assert facts["pid"] > 1
@@ -69,7 +72,12 @@ def test_exec_options(container):
 
 def test_exec_takes_a_process_file(container):
     process = dict(container.bundle.process)
-    process |= {"args": ["/bin/probe", "facts"], "cwd": "/home/user", "env": ["ONLY=this"], "user": {"uid": 5, "gid": 6}}
+    process |= {
+        "args": ["/bin/probe", "facts"],
+        "cwd": "/home/user",
+        "env": ["ONLY=this"],
+        "user": {"uid": 5, "gid": 6},
+    }
     process["capabilities"] = {}
     path = container.bundle.path / "process.json"
     path.write_text(json.dumps(process))
@@ -106,7 +114,9 @@ def test_exec_with_a_terminal(container):
     assert b"/dev/" in text
 
 
-@pytest.mark.parametrize("words, text", [(["absent"], "executable file not found in $PATH"), (["/absent"], "no such file or directory")])
+@pytest.mark.parametrize(
+    "words, text", [(["absent"], "executable file not found in $PATH"), (["/absent"], "no such file or directory")]
+)
 def test_exec_of_a_missing_program(container, words, text):
     result = container.exec(*words)
     assert result.returncode in (1, 127, 255)

@@ -63,7 +63,12 @@ def test_cgroups_are_mounted_without_a_namespace_too(runtime, bundle):
 
 def test_default_devices_and_links(runtime, bundle):
     devices = {"null": (1, 3), "zero": (1, 5), "full": (1, 7), "random": (1, 8), "urandom": (1, 9), "tty": (5, 0)}
-    links = {"fd": "/proc/self/fd", "stdin": "/proc/self/fd/0", "stdout": "/proc/self/fd/1", "stderr": "/proc/self/fd/2"}
+    links = {
+        "fd": "/proc/self/fd",
+        "stdin": "/proc/self/fd/0",
+        "stdout": "/proc/self/fd/1",
+        "stderr": "/proc/self/fd/2",
+    }
     found = runtime.probe(bundle, "paths", *(f"/dev/{name}" for name in (*devices, *links, "ptmx")))
     for name, numbers in devices.items():
         device = found[f"/dev/{name}"]
@@ -80,7 +85,13 @@ def test_devices_of_the_spec_are_made_with_their_mode_and_owner(runtime, bundle)
     ]
     found = runtime.probe(bundle, "paths", "/dev/gantry-null", "/dev/below/fifo")
     device = found["/dev/gantry-null"]
-    assert (device["kind"], device["device"], device["mode"], device["uid"], device["gid"]) == ("char", [1, 3], 0o640, 7, 8)
+    assert (device["kind"], device["device"], device["mode"], device["uid"], device["gid"]) == (
+        "char",
+        [1, 3],
+        0o640,
+        7,
+        8,
+    )
     assert found["/dev/below/fifo"]["kind"] == "fifo"
 
 
@@ -122,7 +133,9 @@ def test_a_writable_root_is_written(runtime, bundle):
     assert (bundle.rootfs / "file").read_text() == "text"
 
 
-@pytest.mark.parametrize("options, writable", [(["bind"], True), (["bind", "ro"], False), (["rbind", "ro"], False), (["rbind", "rw"], True)])
+@pytest.mark.parametrize(
+    "options, writable", [(["bind"], True), (["bind", "ro"], False), (["rbind", "ro"], False), (["rbind", "rw"], True)]
+)
 def test_bind_mounts(runtime, bundle, directory, options, writable):
     source = directory / "source"
     source.mkdir()
@@ -219,7 +232,9 @@ def test_mount_targets_follow_links_inside_the_root_only(runtime, bundle, direct
     assert list(canary.iterdir()) == []
 
 
-@pytest.mark.parametrize("asked, seen", [("private", "private"), ("slave", "master"), ("shared", "shared"), ("unbindable", "unbindable")])
+@pytest.mark.parametrize(
+    "asked, seen", [("private", "private"), ("slave", "master"), ("shared", "shared"), ("unbindable", "unbindable")]
+)
 def test_propagation_of_a_mount(runtime, bundle, directory, asked, seen):
     (directory / "shared").mkdir()
     point = directory / "shared"
@@ -242,9 +257,7 @@ def test_mounts_of_the_container_stay_in_it(runtime, bundle):
 def test_the_working_directory_of_overlay_bundles(runtime, bundle, directory):
     for name in ("upper", "work", "merged"):
         (directory / name).mkdir()
-    subprocess.run(
-        ["mount", "-t", "tmpfs", "layers", directory / "work"], check=True
-    )
+    subprocess.run(["mount", "-t", "tmpfs", "layers", directory / "work"], check=True)
     try:
         for name in ("u", "w"):
             (directory / "work" / name).mkdir()
@@ -300,7 +313,9 @@ def test_sysctls_are_set_in_the_containers_namespaces(runtime, bundle):
         assert file.read().strip() != "77"
 
 
-@pytest.mark.parametrize("key", ["kernel.core_pattern", "vm.swappiness", "kernel.shm_rmid_forced=1+kernel.core_pattern"])
+@pytest.mark.parametrize(
+    "key", ["kernel.core_pattern", "vm.swappiness", "kernel.shm_rmid_forced=1+kernel.core_pattern"]
+)
 def test_sysctls_of_the_whole_host_are_refused(runtime, bundle, key):
     before = open("/proc/sys/kernel/core_pattern").read()
     bundle.linux["sysctl"] = {key: "1"}

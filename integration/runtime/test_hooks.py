@@ -36,7 +36,10 @@ def test_every_hook_runs_at_its_stage_with_the_state_on_standard_input(runtime, 
 
 
 def test_the_state_given_to_hooks(runtime, bundle):
-    bundle.spec["hooks"] = {"createRuntime": [record(bundle, "createRuntime")], "poststop": [record(bundle, "poststop")]}
+    bundle.spec["hooks"] = {
+        "createRuntime": [record(bundle, "createRuntime")],
+        "poststop": [record(bundle, "poststop")],
+    }
     bundle.spec["annotations"] = {"key": "value"}
     with runtime.container(bundle.probe("pause"), start=False) as container:
         state = json.loads((bundle.path / "createRuntime.log").read_text())
@@ -96,5 +99,9 @@ def test_a_missing_hook_is_named(runtime, bundle):
 def test_the_network_can_be_prepared_by_a_hook(runtime, bundle):
     """What CNI callers of the old way do: the namespace exists when createRuntime runs."""
     script = "pid=$(sed 's/.*\"pid\": *\\([0-9]*\\).*/\\1/'); nsenter -t $pid -n ip link add hooked type bridge"
-    bundle.spec["hooks"] = {"createRuntime": [{"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}]}
+    bundle.spec["hooks"] = {
+        "createRuntime": [
+            {"path": "/bin/sh", "args": ["sh", "-c", script], "env": ["PATH=/usr/sbin:/usr/bin:/sbin:/bin"]}
+        ]
+    }
     assert "hooked" in runtime.run(bundle.shell("ip -o link")).stdout

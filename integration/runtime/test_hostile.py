@@ -165,7 +165,11 @@ def test_a_cgroup_cannot_be_mounted_nor_its_release_agent_written(runtime, bundl
     """CVE-2022-0492."""
     found = runtime.probe(bundle, "attempts", "mount_cgroup")
     assert not found["mount_cgroup"]["ok"]
-    result = runtime.run(bundle.shell("for f in $(ls -d /sys/fs/cgroup/*/release_agent 2>/dev/null); do echo /x > $f && echo WROTE; done"))
+    result = runtime.run(
+        bundle.shell(
+            "for f in $(ls -d /sys/fs/cgroup/*/release_agent 2>/dev/null); do echo /x > $f && echo WROTE; done"
+        )
+    )
     assert "WROTE" not in result.stdout
 
 
@@ -241,7 +245,9 @@ def test_the_state_directory_is_closed_to_others(runtime, bundle):
         for path in runtime.root.rglob("*"):
             mode = path.lstat().st_mode
             if stat.S_ISREG(mode) or stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
-                reachable = all(parent.stat().st_mode & 0o001 for parent in path.parents if runtime.root in parent.parents)
+                reachable = all(
+                    parent.stat().st_mode & 0o001 for parent in path.parents if runtime.root in parent.parents
+                )
                 assert not (mode & 0o022 and reachable), (path, oct(mode))
 
 

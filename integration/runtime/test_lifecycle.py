@@ -140,7 +140,11 @@ def test_an_id_can_be_used_once(runtime, bundle, new_bundle):
 
 @pytest.mark.parametrize("id", ["", ".", "..", "a/b", "../up", "a b", "a\nb"])
 def test_ids_that_are_not_one_file_name_are_refused(runtime, bundle, id):
-    result = runtime.run(bundle, id=id or "''") if id else runtime.call("run", "--bundle", str(bundle.write()), "", check=False)
+    result = (
+        runtime.run(bundle, id=id or "''")
+        if id
+        else runtime.call("run", "--bundle", str(bundle.write()), "", check=False)
+    )
     assert result.returncode != 0
     assert "id" in result.stderr.lower()
 
@@ -184,7 +188,9 @@ _, status = os.waitpid(pid, 0)
 subprocess.run(command + ["delete", id], check=True)
 sys.exit(os.waitstatus_to_exitcode(status))
 """
-    result = subprocess.run(["/usr/bin/python3", "-c", script], cwd=bundle.path, capture_output=True, text=True, timeout=30)
+    result = subprocess.run(
+        ["/usr/bin/python3", "-c", script], cwd=bundle.path, capture_output=True, text=True, timeout=30
+    )
     assert result.returncode == 9, result.stderr
 
 

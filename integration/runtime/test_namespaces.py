@@ -66,7 +66,9 @@ def test_a_namespace_path_that_is_missing_is_named(runtime, bundle):
 
 def test_a_new_network_namespace_has_only_loopback(runtime, bundle):
     assert runtime.probe(bundle)["interfaces"] == ["lo"] or "lo" in runtime.probe(bundle)["interfaces"]
-    result = runtime.run(bundle.shell("ip -o link | grep -v ' lo:' | wc -l; ping -c1 -W1 127.0.0.1 >/dev/null && echo loopback"))
+    result = runtime.run(
+        bundle.shell("ip -o link | grep -v ' lo:' | wc -l; ping -c1 -W1 127.0.0.1 >/dev/null && echo loopback")
+    )
     assert "loopback" in result.stdout
 
 

@@ -20,7 +20,13 @@ NUMBERS = {
         "SYS_BOOT SYS_NICE SYS_RESOURCE SYS_TIME SYS_TTY_CONFIG MKNOD LEASE AUDIT_WRITE AUDIT_CONTROL SETFCAP".split()
     )
 }
-SETS = {"bounding": "CapBnd", "effective": "CapEff", "permitted": "CapPrm", "inheritable": "CapInh", "ambient": "CapAmb"}
+SETS = {
+    "bounding": "CapBnd",
+    "effective": "CapEff",
+    "permitted": "CapPrm",
+    "inheritable": "CapInh",
+    "ambient": "CapAmb",
+}
 
 
 def bits(names) -> int:
@@ -86,7 +92,17 @@ def test_a_capability_that_we_do_not_hold_is_left_out_with_a_warning(runtime, bu
 def test_default_capabilities_are_in_force(runtime, bundle):
     bundle.linux.pop("seccomp")
     allowed = {"chown", "setuid", "setgid", "raw_socket", "chroot", "bind_low_port", "mknod_device"}
-    denied = {"mount", "sethostname", "set_clock", "init_module", "bpf", "mount_cgroup", "umount_masked", "swapoff", "new_mount_namespace"}
+    denied = {
+        "mount",
+        "sethostname",
+        "set_clock",
+        "init_module",
+        "bpf",
+        "mount_cgroup",
+        "umount_masked",
+        "swapoff",
+        "new_mount_namespace",
+    }
     found = runtime.probe(bundle, "attempts", *allowed, *denied)
     assert {name for name in allowed if not found[name]["ok"]} == set()
     assert {name for name in denied if found[name]["ok"]} == set()
@@ -266,7 +282,9 @@ def test_the_terminal_comes_through_the_console_socket(runtime, bundle):
     console = Console(bundle.path / "console.sock")
     bundle.process["terminal"] = True
     bundle.process["consoleSize"] = {"height": 33, "width": 111}
-    bundle.shell("stty size; tty; readlink /proc/self/fd/0; [ -c /dev/console ] && echo console; read line; echo got $line")
+    bundle.shell(
+        "stty size; tty; readlink /proc/self/fd/0; [ -c /dev/console ] && echo console; read line; echo got $line"
+    )
     with runtime.container(bundle, "--console-socket", console.path):
         terminal = console.receive()
         try:

@@ -119,7 +119,10 @@ def test_unknown_system_calls_are_passed_over(runtime, bundle):
     [
         ({"defaultAction": "SCMP_ACT_PERHAPS"}, "SCMP_ACT_PERHAPS"),
         ({"defaultAction": "SCMP_ACT_ALLOW", "architectures": ["SCMP_ARCH_ABACUS"]}, "SCMP_ARCH_ABACUS"),
-        ({"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule("chmod", args=[arg(0, 1, "SCMP_CMP_ABOUT")])]}, "SCMP_CMP_ABOUT"),
+        (
+            {"defaultAction": "SCMP_ACT_ALLOW", "syscalls": [rule("chmod", args=[arg(0, 1, "SCMP_CMP_ABOUT")])]},
+            "SCMP_CMP_ABOUT",
+        ),
     ],
 )
 def test_what_the_profile_cannot_mean_is_named(runtime, bundle, section, named):
@@ -149,7 +152,9 @@ def test_exec_runs_under_the_same_filter(runtime, bundle):
 
 
 @pytest.mark.ours
-@pytest.mark.parametrize("flag", ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"])
+@pytest.mark.parametrize(
+    "flag", ["SECCOMP_FILTER_FLAG_LOG", "SECCOMP_FILTER_FLAG_SPEC_ALLOW", "SECCOMP_FILTER_FLAG_TSYNC"]
+)
 def test_the_flags_of_the_specification_are_taken(runtime, bundle, flag):
     profile(bundle, rule("keyctl"), flags=[flag])
     assert runtime.probe(bundle, "syscall", "keyctl", "0")["errno"] == "EPERM"
