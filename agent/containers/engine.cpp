@@ -68,7 +68,10 @@ async::Task<Result<void>> Engine::launchSession(SessionRequest request) {
   parent->addSession(session);
   scope_.spawn(session->run());
   auto launched = co_await session->launched();
-  if (!launched) sessions_.erase(id);
+  if (launched) co_return launched;
+  sessions_.erase(id);
+  // The client left while it was started, and nobody else knows of it.
+  if (!session->hasEnded()) scope_.spawn(session->stop());
   co_return launched;
 }
 

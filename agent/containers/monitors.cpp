@@ -1,6 +1,7 @@
 #include "agent/containers/monitors.hpp"
 
 #include <charconv>
+#include <csignal>
 #include <optional>
 #include <string_view>
 
@@ -21,6 +22,13 @@ std::optional<kernel::ProcessId> readProcessFile(const std::string& path) {
   const auto start = std::from_chars(pid.ptr + 1, end, id.startTime);
   if (start.ec != std::errc()) return {};
   return id;
+}
+
+void killFirstProcess(const std::string& directory) {
+  const auto id = readProcessFile(directory + "/init");
+  if (!id) return;
+  const auto process = kernel::Process::open(*id);
+  if (process) ignore(process->signal(SIGKILL), "it has ended");
 }
 
 async::Task<Result<std::unique_ptr<Monitor>>> MonitorPrograms::start(MonitorCommand command) {

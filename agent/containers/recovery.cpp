@@ -86,7 +86,9 @@ void Engine::takeUp(LifePtr life, bool hostRebooted, bool inLedger) {
   containers_.emplace(life->container().id(), life);
   const Phase phase = life->phase();
   if (phase == Phase::Exited) {
-    if (inLedger) scope_.spawn(life->cleanUpAgain());
+    // The directory of one that ended as its agent did, recorded but not yet cleared away, is the last thing to go.
+    const bool isLeft = inLedger || kernel::exists(life->container().runtimeDirectory);
+    if (isLeft) scope_.spawn(life->cleanUpAgain());
   } else if (phase != Phase::Running) {
     scope_.spawn(life->giveUp(cutLaunch()));
   } else if (hostRebooted) {
@@ -134,10 +136,7 @@ async::Task<Result<void>> Engine::destroyStranger(ContainerId id, bool keepSandb
       std::make_shared<const isolators::Container>(containerOf(parts_.settings, isolators::ContainerRequest(id)));
   auto monitor = co_await parts_.monitors.find(container->runtimeDirectory);
   if (monitor) ignore((*monitor)->abandon(), "it has ended");
-  if (const auto init = readProcessFile(container->runtimeDirectory + "/init")) {
-    const auto process = kernel::Process::open(*init);
-    if (process) ignore(process->signal(SIGKILL), "it has ended");
-  }
+  killFirstProcess(container->runtimeDirectory);
   // A session has nothing but its process and its directory.
   if (!id.isNested()) {
     CO_TRY_VOID(co_await parts_.runtime.remove(id));

@@ -44,12 +44,19 @@ SessionLife::SessionLife(EngineParts& parts, isolators::ContainerPtr parent, Ses
 
 async::Task<> SessionLife::run() {
   const auto self = shared_from_this();
-  launchOutcome_ = co_await launch();
+  auto outcome = co_await launch();
+  const bool agentEnds = co_await async::isCancelled();
+  // Its directory stays, by which the next agent finds and destroys it.
+  if (agentEnds) co_return;
+  launchOutcome_ = std::move(outcome);
   launchedEvent_.set();
   if (!*launchOutcome_) {
+    destroy();
     end(failedBecause("REASON_CONTAINER_LAUNCH_FAILED", launchOutcome_->error().message()));
     co_return;
   }
+  // Somebody gave it up meanwhile.
+  if (signal_ && process_) ignore(process_.signal(SIGKILL), "it has ended");
   if (stopping_) ignore(monitor_->abandon(), "it has ended");
   const auto exited = co_await monitor_->exited();
   const bool cancelled = co_await async::isCancelled();
@@ -95,6 +102,12 @@ Result<void> SessionLife::writeProcess() {
   return kernel::writeAll(file, oci::toJson(process));
 }
 
+// Of a launch that failed, at whatever step.
+void SessionLife::destroy() {
+  if (monitor_) ignore(monitor_->abandon(), "it has ended");
+  killFirstProcess(container_->runtimeDirectory);
+}
+
 void SessionLife::end(Termination termination) {
   if (endedEvent_.isSet()) return;
   if (!finished_) finished_ = Clock::now();
@@ -121,8 +134,9 @@ async::Task<Result<Termination>> SessionLife::ended() {
 }
 
 Result<void> SessionLife::kill(int signal) {
-  if (!process_) return {};
+  if (hasEnded()) return {};
   signal_ = signal;
+  if (!process_) return {};  // run() sees to it when there is one
   auto sent = process_.signal(signal);
   if (!sent && sent.error().code() == Code::NotFound) return {};
   return sent;

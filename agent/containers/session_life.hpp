@@ -23,6 +23,7 @@ class SessionLife : public std::enable_shared_from_this<SessionLife> {
   // Completes when the program runs, or could not be started.
   async::Task<Result<void>> launched();
   async::Task<Result<Termination>> ended();
+  // Sends `signal` to the program; while there is none yet the launch is given up.
   Result<void> kill(int signal);
   async::Task<Result<std::unique_ptr<Attachment>>> attach();
   // Ends it, whatever it does, and waits for that: its container ends.
@@ -35,6 +36,7 @@ class SessionLife : public std::enable_shared_from_this<SessionLife> {
  private:
   async::Task<Result<void>> launch();
   Result<void> writeProcess();
+  void destroy();
   void end(Termination termination);
 
   EngineParts& parts_;

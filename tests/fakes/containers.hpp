@@ -137,6 +137,12 @@ class Monitors final : public agent::Monitors {
     }
   }
 
+  // First processes that nobody has ended.
+  std::size_t running() const {
+    return static_cast<std::size_t>(std::ranges::count_if(
+        processes_, [](const auto& each) { return !each.second->abandoned && !each.second->reaped; }));
+  }
+
   std::vector<MonitorCommand> commands;
   bool lostOne = false;
 
@@ -144,6 +150,7 @@ class Monitors final : public agent::Monitors {
   struct FirstProcess {
     std::shared_ptr<kernel::Process> child;
     bool reaped = false;
+    bool abandoned = false;
     std::optional<int> status;
   };
 
@@ -153,6 +160,7 @@ class Monitors final : public agent::Monitors {
         : script_(std::move(script)), process_(std::move(process)), step_(std::move(step)) {}
 
     async::Task<Result<kernel::ProcessId>> created() override {
+      if (script_->hanging.contains(step_)) co_return co_await neverCreated(script_, process_, step_);
       CO_TRY_VOID(co_await Script::step(script_, step_));
       co_return kernel::identify(process_->child->pid());
     }
@@ -168,9 +176,23 @@ class Monitors final : public agent::Monitors {
     async::Task<Result<std::unique_ptr<Attachment>>> attach() override {
       co_return Error(Code::NotFound, "nothing to attach to");
     }
-    Result<void> abandon() override { return process_->child->signal(9); }
+    Result<void> abandon() override {
+      process_->abandoned = true;
+      return process_->child->signal(9);
+    }
 
    private:
+    // A runtime that hangs does so until its monitor is killed.
+    static async::Task<Result<kernel::ProcessId>> neverCreated(ScriptPtr script, std::shared_ptr<FirstProcess> process,
+                                                               std::string step) {
+      script->journal.push_back(step);
+      while (script->hanging.contains(step) && !process->abandoned) {
+        CO_TRY_VOID(co_await async::sleep(std::chrono::milliseconds(1)));
+      }
+      if (!process->abandoned) co_return kernel::identify(process->child->pid());
+      co_return Error(Code::Unavailable, "the monitor was killed");
+    }
+
     ScriptPtr script_;
     std::shared_ptr<FirstProcess> process_;
     std::string step_;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 
 #include <gtest/gtest.h>
 
@@ -67,7 +69,7 @@ class EngineTest : public testing::Test {
                                                         .runtime = runtime_,
                                                         .monitors = monitors_,
                                                         .isolators = *runs_.chain,
-                                                        .pool = pool_});
+                                                        .pool = deletions_});
   }
 
   std::unique_ptr<isolators::Isolator> isolator(const std::string& name, bool needsImage) {
@@ -132,6 +134,17 @@ class EngineTest : public testing::Test {
     EXPECT_TRUE(opened);
     return opened->contents;
   }
+  // What an agent that is killed now leaves in its database.
+  state::Contents contentsNow() const {
+    const std::string copy = directory_ + "/copy";
+    std::filesystem::create_directories(copy);
+    for (const char* name : {"/state.db", "/state.db-wal"}) {
+      std::filesystem::copy_file(directory_ + name, copy + name, std::filesystem::copy_options::overwrite_existing);
+    }
+    auto opened = state::Database::open(copy + "/state.db");
+    EXPECT_TRUE(opened);
+    return opened->contents;
+  }
   bool exists(const std::string& path) const { return std::filesystem::exists(directory_ + path); }
   void expectNothingLeft() {
     EXPECT_FALSE(exists("/work/containers/web"));
@@ -144,6 +157,7 @@ class EngineTest : public testing::Test {
   std::string directory_;
   async::Loop loop_;
   async::WorkerPool pool_;
+  async::WorkerPool deletions_{1};
   fakes::ScriptPtr script_ = std::make_shared<fakes::Script>();
   fakes::Images images_{script_};
   fakes::Runtime runtime_{script_};
@@ -353,6 +367,68 @@ TEST_F(EngineTest, RemembersWhatHasEndedOverARestart) {
   expectNothingLeft();
 }
 
+// Holds every deletion up until the end of "web" is on record, or for some seconds.
+async::Task<bool> isRecordedBeforeDeletion(async::WorkerPool* deletions, Engine* engine,
+                                           std::function<state::Contents()> contentsNow) {
+  const async::Executor executor = co_await async::currentExecutor();
+  const auto release = std::make_shared<std::promise<void>>();
+  std::function<bool()> wait = [release] {
+    release->get_future().wait();
+    return true;
+  };
+  async::Scope scope(executor);
+  auto kept = std::make_shared<std::optional<bool>>();
+  scope.spawn(async::detail::keep(deletions->run(std::move(wait)), kept));
+  ignore(co_await engine->kill(webId(), SIGTERM), "it runs");
+  bool recorded = false;
+  for (int looks = 0; looks < 500 && !recorded; ++looks) {
+    ignore(co_await async::sleep(std::chrono::milliseconds(10)), "only cancelled");
+    const state::Contents contents = contentsNow();
+    recorded = contents.containers.at(0).phase == "Exited" && contents.containers.at(0).waitStatus == SIGTERM;
+  }
+  release->set_value();
+  co_await scope.join();
+  co_return recorded;
+}
+
+TEST_F(EngineTest, WhatTheMonitorNotedStaysUntilTheEndIsOnRecord) {
+  ASSERT_TRUE(launch(request()));
+  EXPECT_TRUE(run(isRecordedBeforeDeletion(&deletions_, &engine(), [this] { return contentsNow(); })));
+  ASSERT_TRUE(run(engine().wait(webId())));
+  EXPECT_FALSE(exists("/run/containers/web"));
+}
+
+TEST_F(EngineTest, ClearsAwayWhatAnAgentThatWasKilledAfterTheEndLeft) {
+  ASSERT_TRUE(launch(request()));
+  ASSERT_TRUE(run(engine().kill(webId(), 15)));
+  ASSERT_TRUE(run(engine().wait(webId())));
+  std::filesystem::create_directories(directory_ + "/run/containers/web");
+  restart();
+  EXPECT_EQ(run(engine().wait(webId()))->waitStatus, 15);
+  Result<void> removed = run(engine().remove(webId()));
+  for (; !removed && removed.error().code() == Code::Busy; removed = run(engine().remove(webId()))) {
+  }
+  ASSERT_TRUE(removed);
+  EXPECT_TRUE(script_->noted("cleanup net"));
+  expectNothingLeft();
+}
+
+TEST_F(EngineTest, WhatIsBeingClearedAwayIsNotRemovedBeside) {
+  ASSERT_TRUE(launch(request()));
+  script_->failing = {"cleanup net"};
+  ASSERT_TRUE(run(engine().kill(webId(), 9)));
+  ASSERT_TRUE(run(engine().wait(webId())));
+  run(engine().stop());
+  end();
+  script_->failing.clear();
+  script_->journal.clear();
+  script_->hanging = {"cleanup net"};
+  openState();
+  ASSERT_TRUE(run(engine().recover(contents_, false)));
+  while (!script_->noted("cleanup net")) ASSERT_TRUE(run(async::sleep(std::chrono::milliseconds(1))));
+  EXPECT_EQ(run(engine().remove(webId())).error().message(), "container 'web' is being cleared away");
+}
+
 TEST_F(EngineTest, DestroysWhatBelongsToNobody) {
   leftovers_ = {"stray"};
   std::filesystem::create_directories(directory_ + "/run/containers/lost");
@@ -426,6 +502,42 @@ TEST_F(EngineTest, ASessionThatFailsIsForgotten) {
   EXPECT_FALSE(run(engine().launchSession(session())));
   EXPECT_FALSE(exists("/run/containers/web.s1"));
   EXPECT_EQ(run(engine().wait(session().id)).error().code(), Code::NotFound);
+}
+
+// A client that hangs up, as http/ tells it: the handler is cancelled.
+async::Task<> leaveDuringLaunch(Engine* engine, fakes::ScriptPtr script) {
+  const async::Executor executor = co_await async::currentExecutor();
+  async::Scope scope(executor);
+  auto outcome = std::make_shared<std::optional<Result<void>>>();
+  scope.spawn(async::detail::keep(engine->launchSession(session()), outcome));
+  while (!script->noted("session created")) ignore(co_await async::sleep(std::chrono::milliseconds(1)), "cancelled");
+  scope.cancel();
+  co_await scope.join();
+}
+
+TEST_F(EngineTest, ASessionWhoseClientLeavesDuringTheLaunchIsEnded) {
+  ASSERT_TRUE(launch(request()));
+  script_->hanging = {"session created"};
+  run(leaveDuringLaunch(&engine(), script_));
+  EXPECT_EQ(run(engine().wait(session().id)).error().code(), Code::NotFound);
+  for (int looks = 0; looks < 2000 && exists("/run/containers/web.s1"); ++looks) {
+    ASSERT_TRUE(run(async::sleep(std::chrono::milliseconds(1))));
+  }
+  EXPECT_FALSE(exists("/run/containers/web.s1"));
+  EXPECT_EQ(monitors_.running(), 1U);
+}
+
+TEST_F(EngineTest, AKillDuringTheLaunchOfASessionIsNotLost) {
+  ASSERT_TRUE(launch(request()));
+  script_->hanging = {"session created"};
+  async::Scope scope(loop_.get_executor());
+  auto outcome = std::make_shared<std::optional<Result<void>>>();
+  scope.spawn(async::detail::keep(engine().launchSession(session()), outcome));
+  while (!script_->noted("session created")) ASSERT_TRUE(run(async::sleep(std::chrono::milliseconds(1))));
+  ASSERT_TRUE(run(engine().kill(session().id, SIGTERM)));
+  script_->hanging.clear();
+  run(scope.join());
+  EXPECT_EQ(run(engine().wait(session().id))->waitStatus, SIGKILL);
 }
 
 TEST_F(EngineTest, ASessionDoesNotOutliveTheAgent) {
