@@ -165,14 +165,17 @@ async::Task<> ContainerLife::giveUp(Termination termination) {
 
 async::Task<> ContainerLife::cleanUpAgain() {
   const auto self = shared_from_this();
+  clearing_ = true;
   const auto cleaned = co_await cleanUp();
   cleanupFailed_ = !cleaned.has_value();
   if (cleanupFailed_) {
+    clearing_ = false;
     log::error("container could still not be cleaned up",
                {{"container", container_->id().text()}, {"reason", cleaned.error()}});
     co_return;
   }
   ignore(co_await recordEnd(), "the ledger then makes the next start clean up once more");
+  clearing_ = false;
 }
 
 async::Task<> ContainerLife::untilEnded() {
@@ -231,7 +234,7 @@ async::Task<> ContainerLife::finish(Termination termination, Record afterwards) 
   setPhase(Phase::Exited);
   const auto recorded = co_await recordEnd();
   if (!recorded) {
-    log::error("the end of a container could not be recorded",
+    log::error("the end of a container could not be put on record",
                {{"container", container_->id().text()}, {"reason", recorded.error()}});
   }
   if (afterwards == Record::Drop && !cleanupFailed_) ignore(co_await forget(), "it logs; the record stays then");
@@ -253,9 +256,7 @@ async::Task<Result<void>> ContainerLife::cleanUp() {
   monitor_.reset();
   process_ = kernel::Process();
   CO_TRY_VOID(Result<void>(removed));
-  CO_TRY_VOID(Result<void>(cleaned));
-  // Last: it holds the exit record, which the next agent needs if this one ends now.
-  co_return co_await removeDirectory(container_->runtimeDirectory);
+  co_return cleaned;
 }
 
 // Off the loop, since it may be large.
@@ -271,7 +272,10 @@ async::Task<Result<void>> ContainerLife::recordEnd() {
     changes.emplace_back(state::StrikeAllFromLedger{container_->id().text()});
     changes.emplace_back(state::DeleteSavedStates{container_->id().text()});
   }
-  co_return co_await parts_.store.commit(std::move(changes));
+  CO_TRY_VOID(co_await parts_.store.commit(std::move(changes)));
+  if (cleanupFailed_) co_return Result<void>();
+  // Last: it holds the monitor's exit record, which the next agent needs if this one ends before the commit.
+  co_return co_await removeDirectory(container_->runtimeDirectory);
 }
 
 async::Task<Result<void>> ContainerLife::launched() {
@@ -304,21 +308,23 @@ async::Task<Result<void>> ContainerLife::remove() {
   if (phase_ != Phase::Exited || !endedEvent_.isSet()) {
     co_return Error(Code::Busy, fmt::format("container '{}' is still running", container_->id().text()));
   }
-  if (removing_) co_return Error(Code::Busy, fmt::format("container '{}' is being removed", container_->id().text()));
-  removing_ = true;
+  if (clearing_)
+    co_return Error(Code::Busy, fmt::format("container '{}' is being cleared away", container_->id().text()));
+  clearing_ = true;
   Result<void> removed;
   if (cleanupFailed_) removed = co_await cleanUp();
   if (removed) {
     cleanupFailed_ = false;
     removed = co_await forget();
   }
-  removing_ = false;
+  clearing_ = false;
   co_return removed;
 }
 
 // The record goes last, so that what fails before can be tried again.
 async::Task<Result<void>> ContainerLife::forget() {
-  auto removed = co_await removeDirectory(container_->stateDirectory);
+  auto removed = co_await removeDirectory(container_->runtimeDirectory);
+  if (removed) removed = co_await removeDirectory(container_->stateDirectory);
   if (removed) {
     std::vector<state::Change> changes;
     changes.emplace_back(state::DeleteContainer{container_->id().text()});

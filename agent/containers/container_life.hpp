@@ -40,7 +40,7 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   async::Task<> resume();
   // Clears away a container whose launch was cut, or that did not survive a reboot, and keeps its record.
   async::Task<> giveUp(Termination termination);
-  // Tries the clean-up of an Exited container of an earlier agent once more, of which the ledger has something left.
+  // Tries the clean-up of an Exited container of an earlier agent once more, of which something is left.
   async::Task<> cleanUpAgain();
 
   // Completes when the program was released to run, or the launch failed and was cleaned up.
@@ -87,6 +87,7 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   async::Task<> finish(Termination termination, Record afterwards);
   async::Task<Result<void>> cleanUp();
   async::Task<Result<void>> removeDirectory(std::string path);
+  // Makes the end durable, and then deletes the runtime directory, which tells of it too; not after a failed clean-up.
   async::Task<Result<void>> recordEnd();
   async::Task<Result<void>> forget();
 
@@ -117,7 +118,8 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   std::optional<isolators::Limitation> limitation_;
   async::Event limited_;
   bool cleanupFailed_ = false;
-  bool removing_ = false;
+  // What is left of it is being cleared away by one who may not be joined by a second.
+  bool clearing_ = false;
   bool forgotten_ = false;
   std::optional<Result<void>> launchOutcome_;
   async::Event launchedEvent_;
