@@ -35,8 +35,8 @@ async::Task<Result<void>> apply(wire::InputRecord input, std::shared_ptr<Attachm
   co_return Result<void>();
 }
 
-// Ends with the container's output. An attached client that does not read would only fill buffers.
-async::Task<> discardOutput(std::shared_ptr<Attachment> attachment) {
+// The output is somebody else's.
+async::Task<> untilEnded(std::shared_ptr<Attachment> attachment) {
   while (true) {
     const auto chunk = co_await attachment->read();
     if (!chunk || !*chunk) co_return;
@@ -67,7 +67,7 @@ http::Response streamHead(const Form& form) {
 }
 
 async::Task<> Streams::output(ContainerId id, Form form, http::ResponderPtr responder) {
-  auto attached = co_await containers_.attach(std::move(id));
+  auto attached = co_await containers_.attach(std::move(id), Attachment::Ends::Both);
   if (!attached) {
     co_await reply(std::move(responder), attachFailure(attached.error()));
     co_return;
@@ -84,7 +84,7 @@ async::Task<> Streams::session(SessionRequest request, Form form, http::Responde
     co_await reply(std::move(responder), sessionFailure(launched.error()));
     co_return;
   }
-  auto attached = co_await containers_.attach(id);
+  auto attached = co_await containers_.attach(id, Attachment::Ends::Both);
   Result<void> sent;
   if (attached) {
     std::shared_ptr<Attachment> attachment = std::move(*attached);
@@ -178,7 +178,7 @@ async::Task<http::Response> Streams::takeInput(ContainerId id, std::shared_ptr<h
     co_return http::textResponse(409, "the input of container '" + id.text() + "' is attached already");
   }
   const ScopeExit giveBack([this, id] { held_.erase(id); });
-  auto attached = co_await containers_.attach(id);
+  auto attached = co_await containers_.attach(id, Attachment::Ends::Input);
   if (!attached) co_return attachFailure(attached.error());
   const std::shared_ptr<Attachment> attachment = std::move(*attached);
 
@@ -186,7 +186,7 @@ async::Task<http::Response> Streams::takeInput(ContainerId id, std::shared_ptr<h
   const auto taken = std::make_shared<Result<void>>();
   auto taking = keepResult(take(records, media, attachment), taken);
   scope->spawn(endTogether(std::move(taking), scope));
-  scope->spawn(endTogether(discardOutput(attachment), scope));
+  scope->spawn(endTogether(untilEnded(attachment), scope));
   co_await scope->join();
   // Cancelled: the container ended first, which is as good an end as the client's.
   if (*taken || taken->error().code() == Code::Cancelled || taken->error().code() == Code::Unavailable) {

@@ -339,12 +339,12 @@ async::Task<Result<void>> ContainerLife::forget() {
   co_return removed;
 }
 
-async::Task<Result<std::unique_ptr<Attachment>>> ContainerLife::attach() {
+async::Task<Result<std::unique_ptr<Attachment>>> ContainerLife::attach(Attachment::Ends ends) {
   const auto self = shared_from_this();
   if (!monitor_ || phase_ != Phase::Running) {
     co_return Error(Code::NotFound, fmt::format("container '{}' is not running", container_->id().text()));
   }
-  co_return co_await monitor_->attach();
+  co_return co_await monitor_->attach(ends);
 }
 
 void ContainerLife::addSession(std::shared_ptr<SessionLife> session) {

@@ -52,7 +52,7 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   Result<void> kill(int signal);
   // Deletes the sandbox and the record of an Exited container; tries a clean-up that failed once more before.
   async::Task<Result<void>> remove();
-  async::Task<Result<std::unique_ptr<Attachment>>> attach();
+  async::Task<Result<std::unique_ptr<Attachment>>> attach(Attachment::Ends ends);
 
   ContainerStatus status() const;
   const isolators::Container& container() const { return *container_; }

@@ -105,11 +105,11 @@ async::Task<Result<void>> Engine::remove(ContainerId id) {
   co_return Result<void>();
 }
 
-async::Task<Result<std::unique_ptr<Attachment>>> Engine::attach(ContainerId id) {
-  if (const SessionPtr session = findSession(id)) co_return co_await session->attach();
+async::Task<Result<std::unique_ptr<Attachment>>> Engine::attach(ContainerId id, Attachment::Ends ends) {
+  if (const SessionPtr session = findSession(id)) co_return co_await session->attach(ends);
   const LifePtr life = findContainer(id);
   if (!life) co_return unknown(id);
-  co_return co_await life->attach();
+  co_return co_await life->attach(ends);
 }
 
 std::vector<ContainerStatus> Engine::list() const {

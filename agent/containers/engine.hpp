@@ -39,7 +39,7 @@ class Engine final : public ContainerManager {
   async::Task<Result<Termination>> wait(ContainerId id) override;
   async::Task<Result<void>> kill(ContainerId id, int signal) override;
   async::Task<Result<void>> remove(ContainerId id) override;
-  async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId id) override;
+  async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId id, Attachment::Ends ends) override;
 
   std::vector<ContainerStatus> list() const override;
   Result<ContainerStatus> status(const ContainerId& id) const override;

@@ -61,6 +61,8 @@ struct SessionRequest {
 // One end of a container's standard streams. Destroying it detaches.
 class Attachment {
  public:
+  // What it takes part in. A session's output is held for, and goes at the pace of, one that takes it.
+  enum class Ends { Both, Input };
   enum class Stream { Stdout, Stderr };
   struct Chunk {
     Stream stream;
@@ -68,7 +70,7 @@ class Attachment {
   };
 
   virtual ~Attachment() = default;
-  // Nothing at the end of output.
+  // Nothing at the end of output; with the input alone, when the container has ended.
   virtual async::Task<Result<std::optional<Chunk>>> read() = 0;
   // Waits while the container does not read.
   virtual async::Task<Result<void>> writeStdin(std::string data) = 0;
@@ -96,7 +98,7 @@ class ContainerManager {
   virtual async::Task<Result<void>> kill(ContainerId id, int signal) = 0;
   // Forgets an ended container and deletes its sandbox. Busy while it runs; NotFound when unknown.
   virtual async::Task<Result<void>> remove(ContainerId id) = 0;
-  virtual async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId id) = 0;
+  virtual async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId id, Attachment::Ends ends) = 0;
 
   virtual std::vector<ContainerStatus> list() const = 0;
   virtual Result<ContainerStatus> status(const ContainerId& id) const = 0;

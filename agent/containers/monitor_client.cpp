@@ -157,11 +157,13 @@ class SocketMonitor final : public Monitor {
     co_return *exit_;
   }
 
-  async::Task<Result<std::unique_ptr<Attachment>>> attach() override {
+  async::Task<Result<std::unique_ptr<Attachment>>> attach(Attachment::Ends ends) override {
     const async::Executor executor = co_await async::currentExecutor();
     CO_TRY(async::PacketSocket socket, connect(executor, directory_));
-    std::string packet(1, protocol::kAttach);
-    CO_TRY_VOID(co_await socket.send(std::move(packet)));
+    if (ends == Attachment::Ends::Both) {
+      std::string packet(1, protocol::kAttach);
+      CO_TRY_VOID(co_await socket.send(std::move(packet)));
+    }
     co_return std::make_unique<SocketAttachment>(std::move(socket));
   }
 

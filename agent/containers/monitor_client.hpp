@@ -71,7 +71,7 @@ class Monitor {
   virtual async::Task<Result<ExitRecord>> exited() = 0;
   // A new connection to the streams. Output comes from now on, but for a session all of it. NotFound when the monitor
   // is gone.
-  virtual async::Task<Result<std::unique_ptr<Attachment>>> attach() = 0;
+  virtual async::Task<Result<std::unique_ptr<Attachment>>> attach(Attachment::Ends ends) = 0;
   // Kills the monitor and the runtime program that it still runs, for a creation that hangs; the container's own
   // process, if there is one, is left to `runtime delete --force`.
   virtual Result<void> abandon() = 0;

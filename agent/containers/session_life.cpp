@@ -153,10 +153,10 @@ async::Task<> SessionLife::stop() {
   ignore(co_await endedEvent_.wait(), "only a cancelled wait fails, and then the agent ends");
 }
 
-async::Task<Result<std::unique_ptr<Attachment>>> SessionLife::attach() {
+async::Task<Result<std::unique_ptr<Attachment>>> SessionLife::attach(Attachment::Ends ends) {
   const auto self = shared_from_this();
   if (!monitor_) co_return Error(Code::NotFound, fmt::format("session '{}' is not running", request_.id.text()));
-  co_return co_await monitor_->attach();
+  co_return co_await monitor_->attach(ends);
 }
 
 ContainerStatus SessionLife::status() const {

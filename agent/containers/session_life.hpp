@@ -25,7 +25,7 @@ class SessionLife : public std::enable_shared_from_this<SessionLife> {
   async::Task<Result<Termination>> ended();
   // Sends `signal` to the program; while there is none yet the launch is given up.
   Result<void> kill(int signal);
-  async::Task<Result<std::unique_ptr<Attachment>>> attach();
+  async::Task<Result<std::unique_ptr<Attachment>>> attach(Attachment::Ends ends);
   // Ends it, whatever it does, and waits for that: its container ends.
   async::Task<> stop();
 

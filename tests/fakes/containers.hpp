@@ -173,7 +173,7 @@ class Monitors final : public agent::Monitors {
       }
       co_return ExitRecord{.waitStatus = process->status, .time = Clock::now()};
     }
-    async::Task<Result<std::unique_ptr<Attachment>>> attach() override {
+    async::Task<Result<std::unique_ptr<Attachment>>> attach(Attachment::Ends) override {
       co_return Error(Code::NotFound, "nothing to attach to");
     }
     Result<void> abandon() override {

@@ -80,9 +80,9 @@ class Manager final : public ContainerManager {
     containers_.erase(id);
     co_return Result<void>();
   }
-  async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId id) override {
+  async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId id, Attachment::Ends ends) override {
     CO_TRY(const ContainerPtr found, find(id));
-    std::unique_ptr<Attachment> attachment = std::make_unique<MemoryAttachment>(found);
+    std::unique_ptr<Attachment> attachment = std::make_unique<MemoryAttachment>(found, ends);
     co_return attachment;
   }
 
@@ -104,9 +104,11 @@ class Manager final : public ContainerManager {
  private:
   class MemoryAttachment final : public Attachment {
    public:
-    explicit MemoryAttachment(ContainerPtr container) : container_(std::move(container)) {}
+    MemoryAttachment(ContainerPtr container, Ends ends) : container_(std::move(container)), ends_(ends) {}
 
-    async::Task<Result<std::optional<Chunk>>> read() override { return container_->output.receive(); }
+    async::Task<Result<std::optional<Chunk>>> read() override {
+      return ends_ == Ends::Both ? container_->output.receive() : untilEnded(container_);
+    }
     async::Task<Result<void>> writeStdin(std::string data) override { return note(container_, std::move(data)); }
     async::Task<Result<void>> closeStdin() override { return note(container_, "<closed>"); }
     async::Task<Result<void>> resize(std::uint16_t rows, std::uint16_t columns) override {
@@ -114,6 +116,10 @@ class Manager final : public ContainerManager {
     }
 
    private:
+    static async::Task<Result<std::optional<Chunk>>> untilEnded(ContainerPtr container) {
+      CO_TRY_VOID(co_await container->ended.wait());
+      co_return std::optional<Chunk>();
+    }
     static async::Task<Result<void>> note(ContainerPtr container, std::string what) {
       container->input += what;
       container->inputChanged.notify();
@@ -121,6 +127,7 @@ class Manager final : public ContainerManager {
     }
 
     ContainerPtr container_;
+    Ends ends_;
   };
 
   static Error unknown(const ContainerId& id) {

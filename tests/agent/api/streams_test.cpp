@@ -185,6 +185,19 @@ TEST_F(AttachedStreams, TakeInputOfOneClientAtATime) {
   EXPECT_EQ(web_->input, "ab");
 }
 
+TEST_F(AttachedStreams, OfInputLeaveTheOutputToOthers) {
+  const auto exchange = run(openInput(this));
+  ASSERT_TRUE(exchange);
+  web_->output.trySend(Chunk{Stream::Stdout, "hello\n"});
+  // Long enough for somebody who reads to have read.
+  ASSERT_TRUE(run(async::sleep(50ms)));
+  web_->output.close();
+  EXPECT_EQ(recordsOf(call(kAttachOutput).body),
+            (std::vector<std::string>{R"({"type":"DATA","data":{"type":"STDOUT","data":"aGVsbG8K"}})"}));
+  ASSERT_TRUE(run((*exchange)->endBody()));
+  EXPECT_EQ(*run(statusOf(*exchange)), 200);
+}
+
 TEST_F(AttachedStreams, EndInputWhenTheContainerEnds) {
   const auto exchange = run(openInput(this));
   ASSERT_TRUE(exchange);

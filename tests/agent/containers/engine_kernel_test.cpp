@@ -145,7 +145,7 @@ class EngineOnKernel : public testing::TestWithParam<const char*> {
     const auto launched = run(engine_->launchSession(session));
     EXPECT_TRUE(launched) << launched.error().message();
     if (!launched) return {};
-    auto attachment = run(engine_->attach(session.id));
+    auto attachment = run(engine_->attach(session.id, Attachment::Ends::Both));
     EXPECT_TRUE(attachment) << attachment.error().message();
     std::string output;
     while (attachment) {

@@ -1,5 +1,6 @@
 // The client against the real monitor, with a shell script as the OCI runtime: what it "creates" is a shell that runs
-// <bundle>/program once the script has ended. (Before that the script's shell could reap it, which a runtime never does.)
+// <bundle>/program once the script has ended. (Before that the script's shell could reap it, which a runtime never
+// does.)
 #include "agent/containers/monitor_client.hpp"
 
 #include <gtest/gtest.h>
@@ -137,7 +138,7 @@ TEST_F(MonitorClient, IsFoundAgainWhileTheContainerRunsAndAfterItEnded) {
 
   auto again = run(Monitor::find(directory_));
   EXPECT_EQ(WEXITSTATUS(*run(again->exited()).waitStatus), 5) << "from the record alone";
-  EXPECT_EQ(failureOf(again->attach()).code(), Code::NotFound);
+  EXPECT_EQ(failureOf(again->attach(Attachment::Ends::Both)).code(), Code::NotFound);
 
   EXPECT_EQ(failureOf(Monitor::find(root_ + "/nowhere")).code(), Code::NotFound);
 }
@@ -184,7 +185,7 @@ TEST_F(MonitorClient, AttachesToOutputAndInput) {
   wanted.openStdin = true;
   const auto monitor = run(Monitor::start(wanted));
   (void)run(monitor->created());
-  const auto attachment = run(monitor->attach());
+  const auto attachment = run(monitor->attach(Attachment::Ends::Both));
   const std::string large(300'000, 'x');
   auto talk = [](Attachment* to, std::string data) -> async::Task<Result<std::string>> {
     CO_TRY_VOID(co_await to->writeStdin(std::move(data)));
@@ -204,7 +205,7 @@ TEST_F(MonitorClient, HoldsASessionsOutputUntilSomebodyTakesIt) {
   (void)run(monitor->created());
   auto early = async::withTimeout(300ms, monitor->exited());
   EXPECT_EQ(failureOf(std::move(early)).code(), Code::Timeout);
-  const auto attachment = run(monitor->attach());
+  const auto attachment = run(monitor->attach(Attachment::Ends::Both));
   const std::string heard = run(readToEnd(attachment.get()));
   EXPECT_EQ(std::count(heard.begin(), heard.end(), 'y'), 20'000'000);
   EXPECT_EQ(WEXITSTATUS(*run(monitor->exited()).waitStatus), 4);
@@ -215,15 +216,35 @@ TEST_F(MonitorClient, HoldsBackTheEndOfAShortSession) {
   (void)run(monitor->created());
   auto early = async::withTimeout(300ms, monitor->exited());
   EXPECT_EQ(failureOf(std::move(early)).code(), Code::Timeout) << "nobody has seen its output yet";
-  const auto attachment = run(monitor->attach());
+  const auto attachment = run(monitor->attach(Attachment::Ends::Both));
   EXPECT_EQ(run(readToEnd(attachment.get())), "1:quick\n");
   EXPECT_EQ(WEXITSTATUS(*run(monitor->exited()).waitStatus), 0);
+}
+
+TEST_F(MonitorClient, WhoOnlySendsInputTakesNothingOfASessionsOutput) {
+  MonitorCommand wanted = session("read line; echo heard $line; exit 6");
+  wanted.openStdin = true;
+  const auto monitor = run(Monitor::start(wanted));
+  (void)run(monitor->created());
+  const auto input = run(monitor->attach(Attachment::Ends::Input));
+  auto send = [](Attachment* to) -> async::Task<Result<bool>> {
+    std::string line = "you\n";
+    CO_TRY_VOID(co_await to->writeStdin(std::move(line)));
+    co_return true;
+  };
+  (void)run(send(input.get()));
+  auto early = async::withTimeout(300ms, monitor->exited());
+  EXPECT_EQ(failureOf(std::move(early)).code(), Code::Timeout) << "nobody has seen its output yet";
+  const auto output = run(monitor->attach(Attachment::Ends::Both));
+  EXPECT_EQ(run(readToEnd(output.get())), "1:heard you\n");
+  EXPECT_EQ(run(readToEnd(input.get())), "") << "it only learns of the end";
+  EXPECT_EQ(WEXITSTATUS(*run(monitor->exited()).waitStatus), 6);
 }
 
 TEST_F(MonitorClient, ASlowReaderNeverStopsTheContainer) {
   const auto monitor = run(Monitor::start(command("sleep 0.3; head -c 30000000 /dev/zero")));
   (void)run(monitor->created());
-  const auto slow = run(monitor->attach());
+  const auto slow = run(monitor->attach(Attachment::Ends::Both));
   EXPECT_EQ(WEXITSTATUS(*run(monitor->exited()).waitStatus), 0) << "it ends although nobody reads";
   const std::string heard = run(readToEnd(slow.get()));
   EXPECT_NE(heard.find("bytes were left out here"), std::string::npos);

@@ -17,7 +17,9 @@ class TwoContainers : public ContainerManager {
   async::Task<Result<Termination>> wait(ContainerId) override { co_return refusal(); }
   async::Task<Result<void>> kill(ContainerId, int) override { co_return refusal(); }
   async::Task<Result<void>> remove(ContainerId) override { co_return refusal(); }
-  async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId) override { co_return refusal(); }
+  async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId, Attachment::Ends) override {
+    co_return refusal();
+  }
 
   std::vector<ContainerStatus> list() const override { return {one("web", Phase::Running), one("db", Phase::Exited)}; }
   Result<ContainerStatus> status(const ContainerId&) const override { return refusal(); }
