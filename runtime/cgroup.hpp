@@ -63,8 +63,9 @@ class Cgroup {
   // `resources`. A hierarchy in which we may not make groups (an unprivileged user) is left out unless `resources`
   // needs it.
   //
-  // InvalidArgument and Unsupported name the member: "linux.resources.memory.swap: …". Busy when a group of that path
-  // already holds processes. After a failure the groups that were made here are gone again.
+  // InvalidArgument and Unsupported name the member: "linux.resources.memory.swap: …". Busy when a group of that path,
+  // or one below it, already holds processes, and when it is frozen. After a failure the groups that were made here are
+  // gone again.
   static Result<Cgroup> create(const kernel::CgroupLayout& layout, const std::string& path, const std::string& id,
                                const oci::Resources& resources);
   // The groups of a container that exists.

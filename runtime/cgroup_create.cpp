@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "base/scope_exit.hpp"
+#include "kernel/cgroup_tree.hpp"
 #include "kernel/file.hpp"
 #include "runtime/cgroup.hpp"
 #include "runtime/cgroup_files.hpp"
@@ -99,12 +100,18 @@ bool isForbidden(const Error& error) {
   return error.code() == Code::PermissionDenied || error.number() == EROFS;
 }
 
+// A group that others use, itself or below it, would be killed as a whole with the container; and in a frozen one our
+// own child would stop for good.
 Result<void> refuseUsed(const CgroupGroup& group) {
-  TRY(const kernel::Fd directory, openGroup(group.directory));
-  TRY(const std::vector<pid_t> ids, kernel::readCgroupIds(directory));
-  if (ids.empty()) return {};
-  return Error(Code::Busy,
-               fmt::format("linux.cgroupsPath: cgroup '{}' already holds {} processes", group.directory, ids.size()));
+  TRY(const std::vector<pid_t> ids, kernel::cgroupProcesses(group.directory));
+  if (!ids.empty()) {
+    return Error(Code::Busy,
+                 fmt::format("linux.cgroupsPath: cgroup '{}' already holds {} processes", group.directory, ids.size()));
+  }
+  if (textOf(group.directory, "freezer.state") == "FROZEN" || textOf(group.directory, "cgroup.freeze") == "1") {
+    return Error(Code::Busy, fmt::format("linux.cgroupsPath: cgroup '{}' is frozen", group.directory));
+  }
+  return {};
 }
 
 }  // namespace

@@ -255,3 +255,31 @@ def test_update_changes_limits_of_a_running_container(runtime, bundle):
     with runtime.container(bundle.probe("pause")) as container:
         runtime.call("update", "--resources", "-", container.id, stdin=None, input=json.dumps({"pids": {"limit": 5}}))
         assert Cgroup(bundle.cgroup).pids_limit() == 5
+
+
+@pytest.mark.ours  # Debian's runc warns, and kills them all when the second container is deleted
+def test_a_cgroup_that_holds_other_containers_is_refused(runtime, bundle, new_bundle):
+    with runtime.container(bundle.args("/bin/sleep", "1000")) as inner:
+        outer = new_bundle().args("/bin/true")
+        outer.linux["cgroupsPath"] = os.path.dirname(bundle.cgroup)
+        outer.linux["resources"] = {"devices": [{"allow": True, "access": "rwm"}]}
+        result = runtime.run(outer)
+        assert result.returncode != 0
+        assert "linux.cgroupsPath" in result.stderr
+        assert inner.status == "running"
+
+
+@pytest.mark.ours
+def test_a_frozen_cgroup_is_refused(runtime, bundle):
+    """A child that joined it would never go on."""
+    group = Cgroup(bundle.cgroup).directory("freezer")
+    group.mkdir(parents=True)
+    name, frozen, thawed = ("cgroup.freeze", "1", "0") if cgroups.unified() else ("freezer.state", "FROZEN", "THAWED")
+    (group / name).write_text(frozen)
+    try:
+        result = runtime.run(bundle.args("/bin/true"))
+        assert result.returncode != 0
+        assert "is frozen" in result.stderr
+    finally:
+        (group / name).write_text(thawed)
+        group.rmdir()
