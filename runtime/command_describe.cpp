@@ -85,7 +85,7 @@ oci::Spec exampleSpec() {
 }  // namespace
 
 Result<int> features(const Globals&, Words words) {
-  TRY_VOID(parseFlags(words, {}));
+  TRY_VOID(parseFlagsAnywhere(words, {}));
   TRY_VOID(expectWords(words, 0, 0, "features"));
   const HostFeatures host = HostFeatures::detect();
   oci::JsonWriter json(2);
@@ -115,7 +115,7 @@ Result<int> features(const Globals&, Words words) {
 Result<int> spec(const Globals&, Words words) {
   std::string bundle = ".";
   bool rootless = false;
-  TRY_VOID(parseFlags(words, {{"bundle,b", &bundle}, {"rootless", &rootless}}));
+  TRY_VOID(parseFlagsAnywhere(words, {{"bundle,b", &bundle}, {"rootless", &rootless}}));
   TRY_VOID(expectWords(words, 0, 0, "spec [--bundle DIRECTORY] [--rootless]"));
   oci::Spec example = exampleSpec();
   if (rootless) {

@@ -73,12 +73,12 @@ Result<void> endInit(const ContainerRecord& record) {
 
 Result<int> create(const Globals& globals, Words words) {
   CreateFlags flags;
-  TRY_VOID(parseFlags(words, {{"bundle,b", &flags.options.bundle},
-                              {"pid-file", &flags.options.pidFile},
-                              {"console-socket", &flags.options.consoleSocket},
-                              {"no-pivot", &flags.noPivot},
-                              {"no-new-keyring", &flags.noNewKeyring},
-                              {"preserve-fds", &flags.preserveDescriptors}}));
+  TRY_VOID(parseFlagsAnywhere(words, {{"bundle,b", &flags.options.bundle},
+                                      {"pid-file", &flags.options.pidFile},
+                                      {"console-socket", &flags.options.consoleSocket},
+                                      {"no-pivot", &flags.noPivot},
+                                      {"no-new-keyring", &flags.noNewKeyring},
+                                      {"preserve-fds", &flags.preserveDescriptors}}));
   TRY_VOID(expectWords(words, 1, 1, "create [flags] ID"));
   TRY_VOID(flags.finish(globals));
   TRY_VOID(createContainer(globals.store(), words[0], flags.options));
@@ -90,15 +90,15 @@ Result<int> run(const Globals& globals, Words words) {
   bool detach = false;
   bool keep = false;
   bool noSubreaper = false;
-  TRY_VOID(parseFlags(words, {{"bundle,b", &flags.options.bundle},
-                              {"pid-file", &flags.options.pidFile},
-                              {"console-socket", &flags.options.consoleSocket},
-                              {"detach,d", &detach},
-                              {"keep", &keep},
-                              {"no-subreaper", &noSubreaper},
-                              {"no-pivot", &flags.noPivot},
-                              {"no-new-keyring", &flags.noNewKeyring},
-                              {"preserve-fds", &flags.preserveDescriptors}}));
+  TRY_VOID(parseFlagsAnywhere(words, {{"bundle,b", &flags.options.bundle},
+                                      {"pid-file", &flags.options.pidFile},
+                                      {"console-socket", &flags.options.consoleSocket},
+                                      {"detach,d", &detach},
+                                      {"keep", &keep},
+                                      {"no-subreaper", &noSubreaper},
+                                      {"no-pivot", &flags.noPivot},
+                                      {"no-new-keyring", &flags.noNewKeyring},
+                                      {"preserve-fds", &flags.preserveDescriptors}}));
   TRY_VOID(expectWords(words, 1, 1, "run [flags] ID"));
   TRY_VOID(flags.finish(globals));
   flags.options.startsAtOnce = true;
@@ -127,7 +127,7 @@ Result<int> run(const Globals& globals, Words words) {
 }
 
 Result<int> start(const Globals& globals, Words words) {
-  TRY_VOID(parseFlags(words, {}));
+  TRY_VOID(parseFlagsAnywhere(words, {}));
   TRY_VOID(expectWords(words, 1, 1, "start ID"));
   TRY(const ContainerDirectory directory, globals.store().open(words[0]));
   TRY(const ContainerRecord record, directory.load());
@@ -164,7 +164,7 @@ Result<int> start(const Globals& globals, Words words) {
 
 Result<int> remove(const Globals& globals, Words words) {
   bool force = false;
-  TRY_VOID(parseFlags(words, {{"force,f", &force}}));
+  TRY_VOID(parseFlagsAnywhere(words, {{"force,f", &force}}));
   TRY_VOID(expectWords(words, 1, 1, "delete [--force] ID"));
   auto opened = globals.store().open(words[0]);
   if (!opened && force && opened.error().code() == Code::NotFound) return 0;

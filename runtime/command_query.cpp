@@ -78,7 +78,7 @@ Result<void> expectAlive(const ContainerRecord& record, Status status, std::stri
 }  // namespace
 
 Result<int> state(const Globals& globals, Words words) {
-  TRY_VOID(parseFlags(words, {}));
+  TRY_VOID(parseFlagsAnywhere(words, {}));
   TRY_VOID(expectWords(words, 1, 1, "state ID"));
   TRY(const ContainerDirectory directory, globals.store().openUnlocked(words[0]));
   TRY(const ContainerRecord record, directory.load());
@@ -92,7 +92,7 @@ Result<int> state(const Globals& globals, Words words) {
 Result<int> list(const Globals& globals, Words words) {
   std::string format = "table";
   bool quiet = false;
-  TRY_VOID(parseFlags(words, {{"format,f", &format}, {"quiet,q", &quiet}}));
+  TRY_VOID(parseFlagsAnywhere(words, {{"format,f", &format}, {"quiet,q", &quiet}}));
   TRY_VOID(expectWords(words, 0, 0, "list [--format table|json] [--quiet]"));
   TRY(const auto ids, globals.store().list());
   std::string text;
@@ -115,7 +115,7 @@ Result<int> list(const Globals& globals, Words words) {
 
 Result<int> ps(const Globals& globals, Words words) {
   std::string format = "table";
-  TRY_VOID(parseFlags(words, {{"format,f", &format}}));
+  TRY_VOID(parseFlagsAnywhere(words, {{"format,f", &format}}));
   TRY_VOID(expectWords(words, 1, 64, "ps [--format table|json] ID"));
   TRY(const ContainerDirectory directory, globals.store().openUnlocked(words[0]));
   TRY(const ContainerRecord record, directory.load());
@@ -135,7 +135,7 @@ Result<int> ps(const Globals& globals, Words words) {
 
 Result<int> kill(const Globals& globals, Words words) {
   bool all = false;
-  TRY_VOID(parseFlags(words, {{"all,a", &all}}));
+  TRY_VOID(parseFlagsAnywhere(words, {{"all,a", &all}}));
   TRY_VOID(expectWords(words, 1, 2, "kill [--all] ID [SIGNAL]"));
   const std::string name = words.size() > 1 ? words[1] : "SIGTERM";
   const auto number = kernel::parseSignal(name);
@@ -160,7 +160,7 @@ Result<int> kill(const Globals& globals, Words words) {
 }
 
 Result<int> pause(const Globals& globals, Words words) {
-  TRY_VOID(parseFlags(words, {}));
+  TRY_VOID(parseFlagsAnywhere(words, {}));
   TRY_VOID(expectWords(words, 1, 1, "pause ID"));
   TRY(const ContainerDirectory directory, globals.store().open(words[0]));
   TRY(const ContainerRecord record, directory.load());
@@ -171,7 +171,7 @@ Result<int> pause(const Globals& globals, Words words) {
 }
 
 Result<int> resume(const Globals& globals, Words words) {
-  TRY_VOID(parseFlags(words, {}));
+  TRY_VOID(parseFlagsAnywhere(words, {}));
   TRY_VOID(expectWords(words, 1, 1, "resume ID"));
   TRY(const ContainerDirectory directory, globals.store().open(words[0]));
   TRY(const ContainerRecord record, directory.load());
@@ -185,7 +185,7 @@ Result<int> resume(const Globals& globals, Words words) {
 
 Result<int> update(const Globals& globals, Words words) {
   std::string file;
-  TRY_VOID(parseFlags(words, {{"resources,r", &file}}));
+  TRY_VOID(parseFlagsAnywhere(words, {{"resources,r", &file}}));
   TRY_VOID(expectWords(words, 1, 1, "update --resources FILE|- ID"));
   if (file.empty()) return Error(Code::InvalidArgument, "--resources is needed");
   TRY(const std::string text, kernel::readFile(file == "-" ? "/dev/stdin" : file));

@@ -57,32 +57,63 @@ Result<void> assign(const Flag& flag, std::string_view name, const std::string& 
                     flag.target);
 }
 
+bool isFlag(const std::string& word) {
+  return word.size() >= 2 && word[0] == '-';
+}
+
+struct Spelling {
+  std::string_view name;
+  std::optional<std::string> value;
+};
+
+Spelling spellingOf(std::string_view word) {
+  word.remove_prefix(word[1] == '-' ? 2 : 1);
+  const auto equals = word.find('=');
+  if (equals == std::string_view::npos) return {word, std::nullopt};
+  return {word.substr(0, equals), std::string(word.substr(equals + 1))};
+}
+
+// The flag in front of `next`, and the word at `next` when that is its value.
+Result<void> takeFlag(const std::vector<std::string>& words, std::size_t& next, std::initializer_list<Flag> flags) {
+  auto [name, value] = spellingOf(words[next - 1]);
+  const Flag* const flag = find(flags, name);
+  if (flag == nullptr) return Error(Code::InvalidArgument, fmt::format("unknown flag '{}'", words[next - 1]));
+  if (!value && std::holds_alternative<bool*>(flag->target)) value = "true";
+  if (!value) {
+    if (next == words.size()) return Error(Code::InvalidArgument, fmt::format("--{} needs a value", name));
+    value = words[next++];
+  }
+  return assign(*flag, name, *value);
+}
+
 }  // namespace
 
 Result<void> parseFlags(std::vector<std::string>& words, std::initializer_list<Flag> flags) {
   std::size_t next = 0;
-  while (next < words.size()) {
-    const std::string& word = words[next];
-    if (word.size() < 2 || word[0] != '-') break;
-    ++next;
-    if (word == "--") break;
-    std::string_view name(word);
-    name.remove_prefix(word[1] == '-' ? 2 : 1);
-    const auto equals = name.find('=');
-    std::optional<std::string> value;
-    if (equals != std::string_view::npos) value = std::string(name.substr(equals + 1));
-    name = name.substr(0, equals);
-
-    const Flag* const flag = find(flags, name);
-    if (flag == nullptr) return Error(Code::InvalidArgument, fmt::format("unknown flag '{}'", word));
-    if (!value && std::holds_alternative<bool*>(flag->target)) value = "true";
-    if (!value) {
-      if (next == words.size()) return Error(Code::InvalidArgument, fmt::format("--{} needs a value", name));
-      value = words[next++];
-    }
-    TRY_VOID(assign(*flag, name, *value));
+  while (next < words.size() && isFlag(words[next])) {
+    if (words[next++] == "--") break;
+    TRY_VOID(takeFlag(words, next, flags));
   }
   words.erase(words.begin(), words.begin() + static_cast<std::ptrdiff_t>(next));
+  return {};
+}
+
+Result<void> parseFlagsAnywhere(std::vector<std::string>& words, std::initializer_list<Flag> flags) {
+  std::vector<std::string> arguments;
+  std::size_t next = 0;
+  while (next < words.size()) {
+    const std::string& word = words[next++];
+    if (word == "--") break;
+    // A negative number, say, or a word that somebody else has to make sense of.
+    const bool isArgument = !isFlag(word) || (!arguments.empty() && find(flags, spellingOf(word).name) == nullptr);
+    if (isArgument) {
+      arguments.push_back(word);
+    } else {
+      TRY_VOID(takeFlag(words, next, flags));
+    }
+  }
+  arguments.insert(arguments.end(), words.begin() + static_cast<std::ptrdiff_t>(next), words.end());
+  words = std::move(arguments);
   return {};
 }
 

@@ -1,5 +1,4 @@
-// Command lines as runc takes them: "--name value", "--name=value", "-n value", one dash or two. Flags end at the first
-// word that is none, so that "exec ID ls --all" leaves --all to ls.
+// Command lines as runc takes them: "--name value", "--name=value", "-n value", one dash or two.
 #pragma once
 
 #include <initializer_list>
@@ -22,7 +21,10 @@ struct Flag {
   Target target;
 };
 
-// Consumes the flags at the front of `words`; what remains are the arguments. InvalidArgument names the flag.
+// Consumes the flags at the front of `words`, up to the first word that is none: "exec ID ls --all" leaves --all to ls.
+// What remains are the arguments. InvalidArgument names the flag.
 Result<void> parseFlags(std::vector<std::string>& words, std::initializer_list<Flag> flags);
+// The same, but known flags may also stand behind arguments ("delete ID --force"); a "--" ends them.
+Result<void> parseFlagsAnywhere(std::vector<std::string>& words, std::initializer_list<Flag> flags);
 
 }  // namespace gantry::runtime

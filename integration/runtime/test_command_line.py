@@ -90,3 +90,10 @@ def test_a_pid_file_that_cannot_be_written_undoes_the_container(runtime, bundle)
     )
     assert result.returncode != 0
     assert runtime.ids() == []
+
+
+def test_flags_may_follow_the_id_except_for_exec(runtime, bundle):
+    with runtime.container(bundle.args("/bin/sleep", "1000")) as container:
+        assert container.exec("/bin/echo", "--tty", "-e").stdout == "--tty -e\n"
+        runtime.call("delete", container.id, "--force")
+        assert runtime.ids() == []

@@ -57,5 +57,19 @@ TEST(Flags, NameTheOneThatIsWrong) {
   EXPECT_FALSE(all);
 }
 
+TEST(Flags, MayStandBehindArgumentsWhereTheCommandSaysSo) {
+  bool force = false;
+  std::string format;
+  Words words{"ID", "--force", "-9", "--format", "json", "--", "--force=false"};
+  ASSERT_TRUE(parseFlagsAnywhere(words, {{"force,f", &force}, {"format", &format}}));
+  EXPECT_TRUE(force);
+  EXPECT_EQ(format, "json");
+  EXPECT_EQ(words, (Words{"ID", "-9", "--force=false"}));
+  words = {"--unknown", "ID"};
+  EXPECT_EQ(parseFlagsAnywhere(words, {{"force,f", &force}}).error().message(), "unknown flag '--unknown'");
+  words = {"ID", "--format"};
+  EXPECT_EQ(parseFlagsAnywhere(words, {{"format", &format}}).error().message(), "--format needs a value");
+}
+
 }  // namespace
 }  // namespace gantry::runtime
