@@ -11,8 +11,9 @@
 namespace gantry::kernel {
 
 // Waits until at least one of `files` can be read without blocking, or has reached its end; one answer per file, all
-// false when `limit` passed. Null entries are never ready.
+// false when `limit` passed. Null entries are never ready. `roomIn`, unless it is null, ends the wait too as soon as
+// something can be written to it.
 Result<std::vector<bool>> waitReadable(const std::vector<const Fd*>& files,
-                                       std::optional<std::chrono::milliseconds> limit = {});
+                                       std::optional<std::chrono::milliseconds> limit = {}, const Fd* roomIn = nullptr);
 
 }  // namespace gantry::kernel

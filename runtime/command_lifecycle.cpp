@@ -119,7 +119,9 @@ Result<int> run(const Globals& globals, Words words) {
   {
     const ContainerDirectory unlocked = std::move(created.directory);
   }
-  TRY(const int status, foreground.supervise(created.init, std::move(created.terminal)));
+  const auto status = foreground.supervise(created.init, std::move(created.terminal));
+  // Nobody would be left who waits for it.
+  if (!status) ignore(created.init.signal(SIGKILL), "it may have ended");
   if (keep) return status;
   const auto directory = globals.store().open(id);
   if (directory) TRY_VOID(destroy(*directory, record));

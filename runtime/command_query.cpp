@@ -69,6 +69,14 @@ Result<std::vector<pid_t>> pidsOf(const ContainerRecord& record) {
   return Cgroup(record.cgroups).pids();
 }
 
+// Whether its first process is the first of a pid namespace, with which all others end.
+Result<bool> hasOwnPids(const ContainerDirectory& directory) {
+  TRY(const oci::Spec spec, directory.loadSpec());
+  const auto& spaces = spec.linux->namespaces;
+  return std::any_of(spaces.begin(), spaces.end(),
+                     [](const oci::Namespace& space) { return space.type == "pid" && space.path.empty(); });
+}
+
 Result<void> expectAlive(const ContainerRecord& record, Status status, std::string_view what) {
   if (status == Status::Created || status == Status::Running || status == Status::Paused) return {};
   return Error(Code::InvalidArgument,
@@ -147,6 +155,15 @@ Result<int> kill(const Globals& globals, Words words) {
     // Processes may outlive the first one when there is no pid namespace.
     TRY_VOID(Cgroup(record.cgroups).signal(*number));
     return 0;
+  }
+  if (*number == SIGKILL && status != Status::Creating) {
+    TRY(const bool endsWithInit, hasOwnPids(directory));
+    TRY(const auto pids, endsWithInit ? Result<std::vector<pid_t>>(std::vector<pid_t>()) : pidsOf(record));
+    // Nothing takes them along when the first process ends, or has ended (runc does the same).
+    if (!pids.empty()) {
+      TRY_VOID(Cgroup(record.cgroups).kill());
+      return 0;
+    }
   }
   if (status == Status::Stopped || status == Status::Creating) {
     // containerd and Docker know a finished container by this text.

@@ -101,7 +101,8 @@ class Creation {
     TRY(Cgroup cgroup, Cgroup::create(layout, plan_.spec.linux->cgroupsPath, record_.id, resources));
     cgroup_ = std::move(cgroup);
     record_.cgroups = cgroup_->state();
-    return {};
+    // Without a process yet: should we be killed now, `delete` knows from this what to clear away.
+    return directory_.save(record_);
   }
 
   Result<void> plan() {

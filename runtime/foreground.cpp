@@ -22,12 +22,14 @@ int exitStatus(int waitStatus) {
   return WIFSIGNALED(waitStatus) ? 128 + WTERMSIG(waitStatus) : WEXITSTATUS(waitStatus);
 }
 
-// Copies between our standard input and output and the container's terminal. Writing may block: whoever started us in
-// the foreground decides how fast we go.
+// Copies between our standard input and output and the container's terminal. Writing output may block: whoever started
+// us in the foreground decides how fast we go. Writing input does not: a program that reads none must not keep us from
+// passing signals on, nor from seeing its end.
 class TerminalProxy {
  public:
   static Result<TerminalProxy> start(kernel::Fd master) {
     TerminalProxy proxy(std::move(master));
+    TRY_VOID(kernel::setNonBlocking(proxy.master_));
     TRY(proxy.input_, kernel::duplicate(STDIN_FILENO));
     TRY(proxy.output_, kernel::duplicate(STDOUT_FILENO));
     proxy.resize();
@@ -45,7 +47,9 @@ class TerminalProxy {
   }
 
   const kernel::Fd* master() const { return master_ ? &master_ : nullptr; }
-  const kernel::Fd* input() const { return master_ && input_ ? &input_ : nullptr; }
+  // More input is taken once the terminal has what we took before.
+  const kernel::Fd* input() const { return master_ && input_ && pending_.empty() ? &input_ : nullptr; }
+  const kernel::Fd* roomForInput() const { return master_ && !pending_.empty() ? &master_ : nullptr; }
 
   Result<void> copyOut() {
     TRY(const auto piece, kernel::readSome(master_, kPiece));
@@ -54,25 +58,44 @@ class TerminalProxy {
       master_.reset();
       return {};
     }
-    return writeWhole(output_, *piece);
+    // Who read our output has gone. The program shall neither wait for them nor end because of them.
+    if (output_ && !writeOutput(*piece)) output_.reset();
+    return {};
   }
 
-  Result<void> copyIn() {
-    TRY(const auto piece, kernel::readSome(input_, kPiece));
-    if (!piece) return {};
-    if (!piece->empty()) return writeWhole(master_, *piece);
-    // The end of a file is an end-of-file character on a terminal.
-    input_.reset();
-    return writeWhole(master_, "\x04");
+  void copyIn() {
+    const auto piece = kernel::readSome(input_, kPiece);
+    if (piece && !*piece) return;
+    pending_ = piece ? **piece : std::string();
+    if (pending_.empty()) {
+      // The end of a file (or what cannot be read) is an end-of-file character on a terminal.
+      input_.reset();
+      pending_ = "\x04";
+    }
+    writeInput();
+  }
+
+  void writeInput() {
+    while (master_ && !pending_.empty()) {
+      const auto taken = kernel::writeSome(master_, pending_);
+      if (taken && !*taken) return;
+      // On an error nobody has the terminal open any more.
+      pending_.erase(0, taken ? **taken : pending_.size());
+    }
   }
 
  private:
   explicit TerminalProxy(kernel::Fd master) : master_(std::move(master)) {}
 
-  static Result<void> writeWhole(const kernel::Fd& to, std::string_view data) {
+  Result<void> writeOutput(std::string_view data) {
     while (!data.empty()) {
-      TRY(const auto taken, kernel::writeSome(to, data));
-      if (taken) data.remove_prefix(*taken);
+      TRY(const auto taken, kernel::writeSome(output_, data));
+      if (taken) {
+        data.remove_prefix(*taken);
+      } else {
+        // Whoever gave us a non-blocking output is waited for as well.
+        TRY_VOID(kernel::waitReadable({}, {}, &output_));
+      }
     }
     return {};
   }
@@ -80,6 +103,8 @@ class TerminalProxy {
   kernel::Fd master_;
   kernel::Fd input_;
   kernel::Fd output_;
+  // Of the input, what the terminal did not take yet.
+  std::string pending_;
   std::optional<kernel::RawMode> raw_;
 };
 
@@ -97,9 +122,11 @@ class Supervision {
     while (true) {
       const kernel::Fd* const master = proxy_ ? proxy_->master() : nullptr;
       const kernel::Fd* const input = proxy_ ? proxy_->input() : nullptr;
-      TRY(const auto ready, kernel::waitReadable({&process_.pidfd(), &signals_, master, input}));
+      const kernel::Fd* const room = proxy_ ? proxy_->roomForInput() : nullptr;
+      TRY(const auto ready, kernel::waitReadable({&process_.pidfd(), &signals_, master, input}, {}, room));
+      if (proxy_) proxy_->writeInput();
       if (ready[2]) TRY_VOID(proxy_->copyOut());
-      if (ready[3]) TRY_VOID(proxy_->copyIn());
+      if (ready[3]) proxy_->copyIn();
       if (ready[1]) TRY_VOID(passSignalsOn());
       if (ready[0]) return finish();
     }

@@ -242,14 +242,18 @@ class Init {
     TRY_VOID(send(plan_.messages, ready));
     // The runtime that made us ends now; its closing the pair is not a message.
     plan_.messages.reset();
-    while (!start_) {
-      TRY(const auto readable, kernel::waitReadable({&plan_.startListener}));
-      if (!readable[0]) continue;
+    while (true) {
+      TRY_VOID(kernel::waitReadable({&plan_.startListener}));
       TRY(auto connection, kernel::accept(plan_.startListener));
-      if (connection) start_ = *std::move(connection);
+      if (!connection) continue;
+      start_ = *std::move(connection);
+      TRY_VOID(kernel::waitReadable({&start_}));
+      TRY(Message message, receive(start_));
+      // A `start` that was killed before it could say so has not started anything.
+      if (message.kind != Message::Kind::Proceed) continue;
+      state_ = std::move(message.text);
+      return {};
     }
-    TRY_VOID(kernel::waitReadable({&start_}));
-    return waitForProceed(start_);
   }
 
   InitPlan& plan_;

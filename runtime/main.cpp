@@ -18,6 +18,7 @@
 #include "runtime/commands.hpp"
 #include "runtime/flags.hpp"
 #include "runtime/self_protection.hpp"
+#include "runtime/stdio.hpp"
 
 namespace gantry::runtime {
 namespace {
@@ -138,6 +139,8 @@ int runCommand(const CommandEntry& command, Invocation& invocation, char** argum
 int main(int count, char** arguments) {
   Invocation invocation;
   invocation.words.assign(arguments + 1, arguments + count);
+  const auto completed = completeStdio();
+  if (!completed) return fail(invocation.globals, completed.error(), 1);
   const auto parsed = parseGlobals(invocation);
   if (!parsed) return fail(invocation.globals, parsed.error(), 1);
   log::setLevel(invocation.globals.debug ? log::Level::Debug : log::Level::Info);

@@ -1,11 +1,22 @@
 #include "runtime/stdio.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 #include <cerrno>
 
 namespace gantry::runtime {
+
+Result<void> completeStdio() {
+  for (int standard = 0; standard <= 2; ++standard) {
+    if (::fcntl(standard, F_GETFD) >= 0) continue;
+    // The lowest number that is free is this one.
+    if (::open("/dev/null", O_RDWR) < 0)
+      return Error::fromErrno(errno, "open '/dev/null'");  // NOLINT(android-cloexec-open): meant for the container
+  }
+  return {};
+}
 
 Result<void> giveStdioTo(uid_t uid) {
   if (uid == 0) return {};

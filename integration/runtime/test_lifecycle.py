@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 
 import pytest
@@ -214,3 +215,100 @@ def test_a_container_outlives_the_terminal_of_its_creator(runtime, bundle):
         facts = json.loads(container.output)
         assert facts["sid"] == facts["pid"] == 1
         assert os.getsid(0) != container.pid
+
+
+@pytest.mark.ours  # and runc from 1.2 on
+def test_sigkill_ends_every_process_of_a_container_without_pid_namespace(runtime, bundle):
+    """Nothing takes the others along when the first one ends."""
+    bundle.without_namespace("pid").shell("sleep 1000 & sleep 1000 & wait")
+    with runtime.container(bundle) as container:
+        cgroup = Cgroup(bundle.cgroup).directory("pids")
+        wait_until(lambda: len((cgroup / "cgroup.procs").read_text().split()) == 3, "three processes run")
+        container.kill("KILL")
+        wait_until(lambda: not (cgroup / "cgroup.procs").read_text().split(), "all of them are gone")
+
+
+@pytest.mark.ours
+def test_a_start_that_was_killed_has_not_started_anything(runtime, bundle):
+    with runtime.container(bundle.args("/bin/sleep", "1000"), start=False) as container:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as killed:
+            killed.connect(str(runtime.root / container.id / "start.sock"))
+        container.start()
+        assert container.status == "running"
+
+
+@pytest.mark.ours
+def test_what_a_killed_create_left_can_be_deleted(runtime, bundle):
+    """The state is written before there is a process, so that its cgroups are known."""
+    with runtime.container(bundle.args("/bin/sleep", "1000")) as container:
+        file = runtime.root / container.id / "state.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"pid": 0, "startTime": 0}))
+        assert container.status == "creating"
+        assert runtime.call("delete", container.id, check=False).returncode != 0
+        assert runtime.call("kill", container.id, "KILL", check=False).returncode != 0
+        container.delete("--force")
+        assert not Cgroup(bundle.cgroup).directory("pids").exists()
+
+
+def test_the_state_tells_of_a_container_in_the_making(runtime, bundle, directory):
+    (directory / "go").write_text("")
+    hook = directory / "hook"
+    hook.write_text(f"#!/bin/sh\ntouch {directory}/there\nwhile test -e {directory}/go; do sleep 0.05; done\n")
+    hook.chmod(0o755)
+    bundle.spec["hooks"] = {"createRuntime": [{"path": str(hook), "env": ["PATH=/bin"]}]}
+    command = runtime.command("create", "--bundle", str(bundle.write()), "making")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as create:
+        wait_until((directory / "there").exists, "the hook runs")
+        status = runtime.call("state", "making", check=False)
+        (directory / "go").unlink()
+    runtime.call("delete", "--force", "making")
+    assert create.returncode == 0
+    if runtime.is_ours:
+        assert json.loads(status.stdout)["status"] in ("creating", "created")
+
+
+@pytest.mark.ours  # Debian's runc needs a controlling terminal
+def test_a_reader_that_leaves_does_not_end_a_container_with_a_terminal(runtime, bundle):
+    bundle.process["terminal"] = True
+    bundle.shell("for i in $(seq 2000); do echo line $i; done; exit 7")
+    command = runtime.command("run", "--bundle", str(bundle.write()), "left")
+    script = '{ "$@" </dev/null; echo "status $?" >&2; } | head -n 1'
+    result = subprocess.run(["sh", "-c", script, "sh", *command], timeout=20, capture_output=True, text=True)
+    assert "status 7" in result.stderr
+    assert runtime.ids() == []
+
+
+@pytest.mark.ours
+def test_input_that_nobody_reads_does_not_hold_the_runtime(runtime, bundle):
+    bundle.process["terminal"] = True
+    bundle.shell("stty raw -echo; echo up; sleep 1; exit 7")
+    command = runtime.command("run", "--bundle", str(bundle.write()), "unread")
+    result = subprocess.run(command, timeout=20, capture_output=True, input=b"x" * 1_000_000)
+    assert result.returncode == 7, result.stderr
+
+
+@pytest.mark.parametrize("verb", ["run", "exec"])
+@pytest.mark.parametrize("closed", ["<&-", "<&- 2>&-"])
+def test_closed_standard_streams_do_no_harm(runtime, bundle, verb, closed):
+    """The numbers of closed streams must not go to descriptors of the runtime."""
+    script = f'"$@" {closed}'
+    with runtime.container(bundle.args("/bin/sleep", "1000")) as container:
+        words = ["/bin/sh", "-c", "for n in 0 1 2; do readlink /proc/self/fd/$n || echo none; done"]
+        command = runtime.command("exec", container.id, *words)
+        if verb == "run":
+            bundle.linux["cgroupsPath"] += "-other"
+            command = runtime.command("run", "--bundle", str(bundle.args(*words).write()), "other")
+        result = subprocess.run(["sh", "-c", script, "sh", *command], timeout=20, capture_output=True, text=True)
+    assert result.returncode == 0
+    seen = result.stdout.split()
+    assert len(seen) == 3
+    assert all(name == "none" or name == "/dev/null" or name.startswith("pipe:") for name in seen), seen
+
+
+@pytest.mark.ours
+def test_a_terminal_takes_the_place_of_closed_standard_streams(runtime, bundle):
+    with runtime.container(bundle.args("/bin/sleep", "1000")) as container:
+        command = runtime.command("exec", "-t", container.id, "/bin/tty")
+        result = subprocess.run(["sh", "-c", '"$@" <&- 2>&-', "sh", *command], timeout=20, capture_output=True, text=True)
+        assert result.stdout.strip() == "/dev/pts/0"
+        assert result.returncode == 0
