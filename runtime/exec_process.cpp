@@ -62,7 +62,7 @@ class ExecChild {
     TRY_VOID(enter(Step::Console, [&] { return setUpConsole(); }));
     TRY_VOID(enter(Step::Limits, [&] { return setLimits(process_); }));
     TRY_VOID(enter(Step::Credentials, [&] { return program_.becomeUser(plan_.proc); }));
-    TRY_VOID(enter(Step::WorkingDirectory, [&] { return enterWorkingDirectory(process_.cwd); }));
+    TRY_VOID(enter(Step::WorkingDirectory, [&] { return program_.enterDirectory(); }));
     TRY_VOID(enter(Step::Executable, [&] { return program_.find(); }));
     TRY_VOID(enter(Step::Seccomp, [&] { return program_.dropLastRights(plan_.messages); }));
     return enter(Step::Exec, [&]() -> Result<void> { return program_.execute(); });

@@ -72,7 +72,7 @@ class Init {
     TRY_VOID(enter(Step::Pivot, [&] { return changeRoot(); }));
     TRY_VOID(enter(Step::Limits, [&] { return setLimits(process_); }));
     TRY_VOID(enter(Step::Credentials, [&] { return program_.becomeUser(plan_.proc); }));
-    TRY_VOID(enter(Step::WorkingDirectory, [&] { return enterWorkingDirectory(process_.cwd); }));
+    TRY_VOID(enter(Step::WorkingDirectory, [&] { return program_.enterDirectory(); }));
     TRY_VOID(enter(Step::Executable, [&] { return program_.find(); }));
     if (plan_.startListener) TRY_VOID(enter(Step::Start, [&] { return waitForStart(); }));
     if (plan_.spec.hooks && !plan_.spec.hooks->startContainer.empty()) {

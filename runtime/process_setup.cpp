@@ -160,15 +160,13 @@ Result<void> becomeProcessUser(const oci::Process& process, const GrantedCapabil
                          : kernel::becomeUserKeepingGroups(process.user.uid, process.user.gid));
   ::umask(process.user.umask.value_or(022));
   const kernel::CapabilitySet kept = keepAdmin ? kernel::CapabilitySet{1} << CAP_SYS_ADMIN : 0;
-  return kernel::setCapabilities(
-      {capabilities.effective | kept, capabilities.permitted | kept, capabilities.inheritable});
+  TRY_VOID(kernel::setCapabilities(
+      {capabilities.effective | kept, capabilities.permitted | kept, capabilities.inheritable}));
+  return kernel::setAmbientCapabilities(capabilities.ambient);
 }
 
-Result<void> finishCapabilities(const GrantedCapabilities& capabilities, bool keptAdmin) {
-  if (keptAdmin) {
-    TRY_VOID(kernel::setCapabilities({capabilities.effective, capabilities.permitted, capabilities.inheritable}));
-  }
-  return kernel::setAmbientCapabilities(capabilities.ambient);
+Result<void> dropAdmin(const GrantedCapabilities& capabilities) {
+  return kernel::setCapabilities({capabilities.effective, capabilities.permitted, capabilities.inheritable});
 }
 
 Result<void> enterWorkingDirectory(const std::string& cwd) {

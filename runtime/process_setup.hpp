@@ -34,12 +34,12 @@ Result<void> setLimits(const oci::Process& process);
 Result<void> setSecurityLabels(const kernel::Fd& proc, const oci::Process& process);
 
 // Bounding set, ids, umask, and the capabilities that the process will have. `mayDropGroups` is false where a user
-// namespace forbids setgroups. `keepAdmin`: CAP_SYS_ADMIN stays until finishCapabilities(), for loading a seccomp
-// filter without no_new_privs.
+// namespace forbids setgroups. `keepAdmin`: CAP_SYS_ADMIN stays until dropAdmin(), for loading a seccomp filter without
+// no_new_privs.
 Result<void> becomeProcessUser(const oci::Process& process, const GrantedCapabilities& capabilities, bool mayDropGroups,
                                bool keepAdmin);
-// The rest: after this the process has no more rights than the user's program.
-Result<void> finishCapabilities(const GrantedCapabilities& capabilities, bool keptAdmin);
+// Ends keepAdmin: after this the process has no more rights than the user's program.
+Result<void> dropAdmin(const GrantedCapabilities& capabilities);
 
 // chdir, and the proof that the directory lies inside the root: getcwd must find it (CVE-2024-21626).
 Result<void> enterWorkingDirectory(const std::string& cwd);

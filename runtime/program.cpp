@@ -7,9 +7,16 @@
 namespace gantry::runtime {
 
 Result<void> Program::becomeUser(const kernel::Fd& proc) {
+  // With the runtime's rights first, as runc does: images name directories that their user may not enter.
+  isInside_ = enterWorkingDirectory(process_.cwd).has_value();
   TRY_VOID(setSecurityLabels(proc, process_));
   if (process_.noNewPrivileges) TRY_VOID(kernel::setNoNewPrivileges());
   return becomeProcessUser(process_, capabilities_, mayDropGroups_, keepsAdmin());
+}
+
+Result<void> Program::enterDirectory() const {
+  // Where only the user may go (a network file system without root), and for the reason why nobody can.
+  return isInside_ ? Result<void>() : enterWorkingDirectory(process_.cwd);
 }
 
 Result<void> Program::find() {
@@ -32,7 +39,8 @@ Result<void> Program::dropLastRights(const kernel::Fd& channel) {
       if (answer.kind != Message::Kind::Proceed) return Error(Code::Cancelled, "the runtime has ended");
     }
   }
-  return finishCapabilities(capabilities_, keepsAdmin());
+  // The one call that a filter must allow beside execve, and only without no_new_privs.
+  return keepsAdmin() ? dropAdmin(capabilities_) : Result<void>();
 }
 
 Error Program::execute() const {

@@ -19,9 +19,10 @@ class Program {
           bool mayDropGroups)
       : process_(process), capabilities_(capabilities), seccomp_(seccomp), mayDropGroups_(mayDropGroups) {}
 
-  // Labels, no_new_privs, ids and capabilities. `proc` is the host's /proc.
+  // Labels, no_new_privs, ids and capabilities. `proc` is the host's /proc. The root is the container's by then.
   Result<void> becomeUser(const kernel::Fd& proc);
-  // Once the working directory and the root are the container's: relative names count from there.
+  Result<void> enterDirectory() const;
+  // Relative names count from the working directory.
   Result<void> find();
   // Default signals, the seccomp filter (whose listener goes through `channel`, see steps.hpp), and the last capability
   // that was only kept for loading it.
@@ -37,6 +38,7 @@ class Program {
   const GrantedCapabilities& capabilities_;
   const SeccompFilter& seccomp_;
   bool mayDropGroups_;
+  bool isInside_ = false;
   std::vector<std::string> environment_;
   std::string path_;
 };

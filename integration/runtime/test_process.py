@@ -190,6 +190,14 @@ def test_the_working_directory(runtime, bundle):
     assert runtime.probe(bundle)["cwd"] == "/home/user"
 
 
+def test_a_working_directory_that_its_user_may_not_enter(runtime, bundle):
+    """The runtime enters it with its own rights, as images with WORKDIR /root and another user need."""
+    (bundle.rootfs / "root").chmod(0o700)
+    bundle.spec["process"] |= {"cwd": "/root", "user": {"uid": 1000, "gid": 1000}, "capabilities": {}}
+    result = runtime.run(bundle.args("/bin/pwd"))
+    assert (result.returncode, result.stdout) == (0, "/root\n"), result.stderr
+
+
 def test_a_missing_working_directory_is_made(runtime, bundle):
     bundle.process["cwd"] = "/new/place"
     assert runtime.probe(bundle)["cwd"] == "/new/place"

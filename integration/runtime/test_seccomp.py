@@ -192,3 +192,14 @@ def test_notify_hands_the_listener_to_the_agent(runtime, bundle):
     assert received["state"]["metadata"] == "secret"
     assert received["state"]["fds"] == ["seccompFd"]
     assert received["fds"] == 1
+
+
+def test_what_comes_before_exec_is_not_subject_to_the_filter(runtime, bundle):
+    """With no_new_privs nothing is left to do that a filter for the program alone would refuse."""
+    bundle.linux["seccomp"] = {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        "architectures": ["SCMP_ARCH_X86_64"],
+        "syscalls": [{"names": ["capset", "prctl", "setgroups", "setresuid", "chdir"], "action": "SCMP_ACT_ERRNO"}],
+    }
+    result = runtime.run(bundle.args("/bin/true"))
+    assert result.returncode == 0, result.stderr
