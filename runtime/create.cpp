@@ -109,11 +109,11 @@ class Creation {
     const oci::Linux& linux = *plan_.spec.linux;
     TRY(plan_.cgroup, cgroup_->join());
     TRY(plan_.namespaces, planNamespaces(linux.namespaces));
-    TRY_VOID(checkNetworkSysctls());
     if (linux.seccomp) {
       TRY(plan_.seccomp, compileSeccomp(*linux.seccomp, seccompCache()));
     }
     TRY(plan_.proc, kernel::open("/proc", O_PATH | O_DIRECTORY));
+    TRY_VOID(checkSysctls());
     TRY(plan_.rootTree, kernel::openTree(kernel::workingDirectory(), record_.rootfs, OPEN_TREE_CLONE | AT_RECURSIVE)
                             .under("root.path"));
     struct mount_attr attributes{};
@@ -143,16 +143,24 @@ class Creation {
     return {};
   }
 
-  // The container shares the host's network although it names a namespace: its sysctls are the host's (CVE-2022-0532).
-  Result<void> checkNetworkSysctls() {
-    const auto& sysctls = plan_.spec.linux->sysctl;
-    const auto isNet = [](const auto& entry) { return entry.first.starts_with("net"); };
-    if (std::none_of(sysctls.begin(), sysctls.end(), isNet)) return {};
-    TRY(const struct stat ours, kernel::statAt(kernel::workingDirectory(), "/proc/self/ns/net"));
-    for (const JoinedNamespace& each : plan_.namespaces.joined) {
-      if (each.flag != CLONE_NEWNET) continue;
-      TRY(const struct stat theirs, kernel::statAt(each.descriptor, "", AT_EMPTY_PATH));
-      if (theirs.st_ino == ours.st_ino) return Error::invalid("linux.sysctl", "the network namespace is the host's");
+  // The container shares a namespace of the host's although it names one: its sysctls are the host's (CVE-2022-0532).
+  Result<void> checkSysctls() {
+    if (plan_.spec.linux->sysctl.empty()) return {};
+    for (const auto& space : plan_.spec.linux->namespaces) {
+      const auto flag = kernel::namespaceFlag(space.type);
+      const auto& joined = plan_.namespaces.joined;
+      const auto each =
+          std::find_if(joined.begin(), joined.end(), [&](const JoinedNamespace& one) { return one.flag == flag; });
+      if (each == joined.end()) continue;
+      TRY(const struct stat theirs, kernel::statAt(each->descriptor, "", AT_EMPTY_PATH));
+      TRY(const struct stat ours,
+          kernel::statAt(plan_.proc, fmt::format("self/ns/{}", kernel::namespaceFile(space.type))));
+      if (theirs.st_ino != ours.st_ino) continue;
+      for (const auto& [key, value] : plan_.spec.linux->sysctl) {
+        if (sysctlNamespace(key) != space.type) continue;
+        return Error::invalid(fmt::format("linux.sysctl.{}", key),
+                              fmt::format("the {} namespace is the host's", space.type));
+      }
     }
     return {};
   }

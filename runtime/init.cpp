@@ -32,6 +32,21 @@
 namespace gantry::runtime {
 namespace {
 
+// sysctl(8): the first separator says whether components are parted by dots, a slash then standing for a dot in a name
+// ("net.ipv4.conf.eth0/100.forwarding"), or by slashes ("net/ipv4/conf/eth0.100/forwarding").
+std::string sysctlFile(std::string key) {
+  const auto first = key.find_first_of("./");
+  if (first == std::string::npos || key[first] == '/') return key;
+  for (char& c : key) {
+    if (c == '.') {
+      c = '/';
+    } else if (c == '/') {
+      c = '.';
+    }
+  }
+  return key;
+}
+
 class Init {
  public:
   explicit Init(InitPlan& plan)
@@ -154,17 +169,7 @@ class Init {
 
   Result<void> setSysctls() {
     for (const auto& [key, value] : linux_.sysctl) {
-      std::string file = key;
-      // Interface names hold dots, which sysctl(8) writes as slashes: "net.ipv4.conf.eth0/100.forwarding".
-      const bool hasSlash = file.find('/') != std::string::npos;
-      for (char& c : file) {
-        if (c == '.') {
-          c = '/';
-        } else if (c == '/' && hasSlash) {
-          c = '.';
-        }
-      }
-      TRY_VOID(kernel::writeExistingAt(plan_.proc, fmt::format("sys/{}", file), value)
+      TRY_VOID(kernel::writeExistingAt(plan_.proc, fmt::format("sys/{}", sysctlFile(key)), value)
                    .under(fmt::format("linux.sysctl.{}", key)));
     }
     return {};

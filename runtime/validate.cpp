@@ -86,6 +86,18 @@ HostFeatures HostFeatures::detect() {
   return features;
 }
 
+std::string_view sysctlNamespace(const std::string& key) {
+  std::string name = key;
+  // "net/ipv4/ip_forward" is the other way of writing it.
+  if (const auto first = name.find_first_of("./"); first != std::string::npos && name[first] == '/') {
+    std::replace(name.begin(), name.end(), '/', '.');
+  }
+  const bool isIpc = std::find(kIpcSysctls.begin(), kIpcSysctls.end(), name) != kIpcSysctls.end();
+  if (isIpc || name.starts_with("fs.mqueue.")) return "ipc";
+  if (name.starts_with("net.")) return "network";
+  return name == "kernel.domainname" ? "uts" : "";
+}
+
 Result<void> validateSysctl(const std::string& key, const oci::Linux& linux) {
   const std::string member = fmt::format("linux.sysctl.{}", key);
   const bool isWord = !key.empty() && key.front() != '.' && key.find("..") == std::string::npos &&
@@ -94,27 +106,11 @@ Result<void> validateSysctl(const std::string& key, const oci::Linux& linux) {
                                std::string_view("._-/:").find(c) != std::string_view::npos;
                       });
   if (!isWord) return Error::invalid(member, "is not the name of a sysctl");
-  std::string name = key;
-  // "net/ipv4/ip_forward" is the other way of writing it.
-  if (const auto first = name.find_first_of("./"); first != std::string::npos && name[first] == '/') {
-    std::replace(name.begin(), name.end(), '/', '.');
-  }
-  const bool isIpc =
-      std::find(kIpcSysctls.begin(), kIpcSysctls.end(), name) != kIpcSysctls.end() || name.starts_with("fs.mqueue.");
-  if (isIpc) {
-    if (findNamespace(linux, "ipc") != nullptr) return {};
-    return Error::invalid(member, "needs an ipc namespace");
-  }
-  if (name.starts_with("net.")) {
-    if (findNamespace(linux, "network") != nullptr) return {};
-    return Error::invalid(member, "needs a network namespace");
-  }
-  if (name == "kernel.domainname") {
-    if (findNamespace(linux, "uts") != nullptr) return {};
-    return Error::invalid(member, "needs a uts namespace");
-  }
-  if (name == "kernel.hostname") return Error::invalid(member, "is set by hostname");
-  return Error::invalid(member, "belongs to the host and to no namespace");
+  if (key == "kernel.hostname" || key == "kernel/hostname") return Error::invalid(member, "is set by hostname");
+  const std::string_view type = sysctlNamespace(key);
+  if (type.empty()) return Error::invalid(member, "belongs to the host and to no namespace");
+  if (findNamespace(linux, type) != nullptr) return {};
+  return Error::invalid(member, fmt::format("needs {} {} namespace", type == "ipc" ? "an" : "a", type));
 }
 
 Result<void> validateProcess(const oci::Process& process, const HostFeatures& host) {

@@ -325,6 +325,30 @@ def test_sysctls_of_the_whole_host_are_refused(runtime, bundle, key):
     assert open("/proc/sys/kernel/core_pattern").read() == before
 
 
+def test_sysctls_are_taken_with_slashes_too(runtime, bundle):
+    bundle.linux["sysctl"] = {"net/ipv4/ip_unprivileged_port_start": "81"}
+    result = runtime.run(bundle.args("/bin/cat", "/proc/sys/net/ipv4/ip_unprivileged_port_start"))
+    assert result.stdout == "81\n", result.stderr
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize(
+    "kind, key", [("ipc", "kernel.shm_rmid_forced"), ("network", "net.ipv4.ip_forward"), ("uts", "kernel.domainname")]
+)
+def test_sysctls_of_a_namespace_shared_with_the_host_are_refused(runtime, bundle, kind, key):
+    """CVE-2022-0532: the namespace is listed, but is the host's."""
+    file = {"ipc": "ipc", "network": "net", "uts": "uts"}[kind]
+    bundle.namespace(kind, f"/proc/{os.getpid()}/ns/{file}")
+    bundle.spec.pop("hostname", None)
+    if kind == "network":
+        bundle.without_mount("/sys").without_mount("/sys/fs/cgroup")
+    with open("/proc/sys/" + key.replace(".", "/")) as now:
+        bundle.linux["sysctl"] = {key: now.read().strip()}
+    result = runtime.run(bundle.args("/bin/true"))
+    assert result.returncode != 0
+    assert f"linux.sysctl.{key}: the {kind} namespace is the host's" in result.stderr
+
+
 def test_network_sysctls_need_a_network_namespace(runtime, bundle):
     bundle.without_namespace("network").without_mount("/sys").without_mount("/sys/fs/cgroup")
     bundle.linux["sysctl"] = {"net.ipv4.ip_unprivileged_port_start": "80"}
