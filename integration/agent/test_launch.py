@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from gantrytest import cgroups
 from gantrytest.agent import Refused, in_thread
 from gantrytest.bundle import MASKED
 from gantrytest.cgroups import Cgroup
@@ -110,7 +111,10 @@ def test_limits_are_those_asked_for(agent, image):
     assert cgroup.pids_limit() == 20
     quota, period = cgroup.cpu_quota()
     assert quota / period == pytest.approx(1.0)
-    assert cgroup.has_cpu_shares(512)
+    if cgroups.unified():
+        assert cgroup.read("cpu", "cpu.weight") == "50"
+    else:
+        assert cgroup.read("cpu", "cpu.shares") == "512"
     agent.remove("limited")
 
 

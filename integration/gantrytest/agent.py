@@ -122,7 +122,13 @@ class Agent:
 
     def descriptors(self) -> list[str]:
         directory = Path(f"/proc/{self.process.pid}/fd")
-        return [os.readlink(directory / name) for name in os.listdir(directory)]
+        found = []
+        for name in os.listdir(directory):
+            try:
+                found.append(os.readlink(directory / name))
+            except FileNotFoundError:
+                pass  # closed meanwhile
+        return found
 
     # --- HTTP
 
