@@ -91,6 +91,10 @@ struct SchedAttr {
 };
 
 Result<void> setIds(uid_t uid, gid_t gid) {
+  // setresuid(2) leaves an id alone that is -1; whoever asks for a user wants to be it.
+  if (uid == static_cast<uid_t>(-1) || gid == static_cast<gid_t>(-1)) {
+    return Error(Code::InvalidArgument, "set user and group id: 4294967295 is no id");
+  }
   if (::prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) != 0) return Error::fromErrno(errno, "keep capabilities");
   if (::setresgid(gid, gid, gid) != 0) return Error::fromErrno(errno, fmt::format("set group id {}", gid));
   if (::setresuid(uid, uid, uid) != 0) return Error::fromErrno(errno, fmt::format("set user id {}", uid));

@@ -1,6 +1,7 @@
 // config.json into values: one function per object of the specification, then the rules that bind members together.
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -39,6 +40,15 @@ static void read(const JsonValue& json, User& user) {
   json.member("umask", user.umask);
   json.member("additionalGids", user.additionalGids);
   if (user.umask.value_or(0) > 0777) json.failMember("umask", "is larger than 0777");
+  // The kernel reads it as "leave it as it is", which is root.
+  const auto refuseHighest = [&](const std::string& name, std::uint32_t id) {
+    if (id == std::numeric_limits<std::uint32_t>::max()) json.failMember(name, fmt::format("{} is no id", id));
+  };
+  refuseHighest("uid", user.uid);
+  refuseHighest("gid", user.gid);
+  for (std::size_t i = 0; i < user.additionalGids.size(); ++i) {
+    refuseHighest(fmt::format("additionalGids[{}]", i), user.additionalGids[i]);
+  }
 }
 
 static void read(const JsonValue& json, Capabilities& capabilities) {

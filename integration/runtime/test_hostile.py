@@ -223,6 +223,16 @@ def test_a_version_that_we_do_not_speak_is_named(runtime, bundle, version):
     bundle.spec["ociVersion"] = version
     result = runtime.run(bundle)
     assert result.returncode != 0
+@pytest.mark.parametrize("member", ["uid", "gid"])
+def test_the_highest_id_is_not_taken_for_unchanged(runtime, bundle, member):
+    """As CVE-2024-40635: the kernel reads 2^32 - 1 as "leave it", which would be root."""
+    bundle.process["user"][member] = 4294967295
+    result = runtime.run(bundle.args("/bin/id"))
+    assert result.returncode != 0, result.stdout
+    if runtime.is_ours:
+        assert f"process.user.{member}" in result.stderr
+
+
     assert "ociVersion" in result.stderr
 
 

@@ -152,6 +152,17 @@ TEST(Spec, RefusesAProcessThatCannotRun) {
       "process.rlimits[0]: RLIMIT_CPU: soft is larger than hard");
 }
 
+TEST(Spec, TakesNoIdThatTheKernelReadsAsUnchanged) {
+  const auto process = [](std::string_view user) {
+    return parseProcess(fmt::format(R"({{"args": ["a"], "cwd": "/", "user": {}}})", user));
+  };
+  EXPECT_TRUE(process(R"({"uid": 4294967294, "gid": 4294967294})"));
+  EXPECT_EQ(process(R"({"uid": 4294967295})").error().message(), "user.uid: 4294967295 is no id");
+  EXPECT_EQ(process(R"({"gid": 4294967295})").error().message(), "user.gid: 4294967295 is no id");
+  EXPECT_EQ(process(R"({"additionalGids": [1, 4294967295]})").error().message(),
+            "user.additionalGids[1]: 4294967295 is no id");
+}
+
 TEST(Spec, RefusesWhatTheSpecificationForbids) {
   EXPECT_EQ(errorOf(withMembers(R"("linux": {"namespaces": [{"type": "pid"}, {"type": "pid"}]})")),
             "linux.namespaces[0].type: 'pid' is given twice");
