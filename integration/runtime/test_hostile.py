@@ -1,15 +1,21 @@
 """Bundles and root file systems made to break out. A canary outside the root must stay as it was."""
 
+import contextlib
+import ctypes
 import hashlib
 import json
 import os
 import stat
+import threading
 from pathlib import Path
 
 import pytest
 
 from gantrytest import mountinfo
 from gantrytest.oci_runtime import RuntimeFailed
+
+
+LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 class Canary:
@@ -217,12 +223,6 @@ def test_configurations_that_are_not_one_are_refused_without_a_trace(runtime, bu
     assert runtime.ids() == []
 
 
-@pytest.mark.ours
-@pytest.mark.parametrize("version", ["0.9.0", "2.0.0", "", "one"])
-def test_a_version_that_we_do_not_speak_is_named(runtime, bundle, version):
-    bundle.spec["ociVersion"] = version
-    result = runtime.run(bundle)
-    assert result.returncode != 0
 @pytest.mark.parametrize("member", ["uid", "gid"])
 def test_the_highest_id_is_not_taken_for_unchanged(runtime, bundle, member):
     """As CVE-2024-40635: the kernel reads 2^32 - 1 as "leave it", which would be root."""
@@ -233,6 +233,12 @@ def test_the_highest_id_is_not_taken_for_unchanged(runtime, bundle, member):
         assert f"process.user.{member}" in result.stderr
 
 
+@pytest.mark.ours
+@pytest.mark.parametrize("version", ["0.9.0", "2.0.0", "", "one"])
+def test_a_version_that_we_do_not_speak_is_named(runtime, bundle, version):
+    bundle.spec["ociVersion"] = version
+    result = runtime.run(bundle)
+    assert result.returncode != 0
     assert "ociVersion" in result.stderr
 
 
@@ -278,3 +284,143 @@ def test_an_image_without_directories_still_runs(runtime, bundle):
 def test_an_unwritable_bundle_fails_with_its_name(runtime, bundle):
     with pytest.raises(RuntimeFailed, match="absent-bundle"):
         runtime.call("run", "--bundle", str(bundle.path / "absent-bundle"), runtime.new_id())
+
+
+def exchange(one: Path, other: Path) -> None:
+    """renameat2(RENAME_EXCHANGE): there is no moment without either."""
+    if LIBC.renameat2(-100, os.fsencode(one), -100, os.fsencode(other), 2) != 0:
+        raise OSError(ctypes.get_errno(), "renameat2")
+
+
+@contextlib.contextmanager
+def exchanging(one: Path, other: Path):
+    """Another thread exchanges the two, without pause."""
+    over = threading.Event()
+
+    def swap():
+        while not over.is_set():
+            exchange(one, other)
+
+    thread = threading.Thread(target=swap)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+@pytest.mark.ours  # Debian's runc makes the file on the host
+@pytest.mark.parametrize("target", ["/", "../../../../../../../../.."])
+@pytest.mark.parametrize("kind", ["tmpfs", "bind", "file"])
+def test_mount_targets_that_are_exchanged_for_links(runtime, bundle, canary, directory, kind, target):
+    """CVE-2021-30465 and 2024-45310: a volume shared with an attacker who swaps a directory and a link while we look."""
+    volume = directory / "volume"
+    below = str(canary.path).lstrip("/")
+    (volume / "place").mkdir(parents=True)
+    (volume / "link").symlink_to(target)
+    (directory / "source").mkdir()
+    (directory / "source-file").write_text("")
+    destination = f"/volume/place/{below}/tree"
+    bundle.mount("/volume", "bind", volume, "rbind")
+    if kind == "tmpfs":
+        bundle.mount(destination, "tmpfs", "tmpfs")
+    elif kind == "bind":
+        bundle.mount(f"{destination}/new", "bind", directory / "source", "bind")
+    else:
+        bundle.mount(f"{destination}/new-file", "bind", directory / "source-file", "bind")
+    before = {(mount.point, mount.kind) for mount in mountinfo.of_host()}
+    bundle.args("/bin/true")
+    with exchanging(volume / "place", volume / "link"):
+        for _ in range(15):
+            runtime.run(bundle)
+            canary.check()
+    assert {(mount.point, mount.kind) for mount in mountinfo.of_host()} == before
+
+
+@pytest.mark.ours  # Debian's runc leaves this to a patched kernel
+def test_a_console_that_is_a_link_to_a_protected_file(runtime, bundle, canary):
+    """CVE-2025-52565: the console neither gives access to what will be masked nor reaches out of the root."""
+    for point in ("/dev", "/dev/shm", "/dev/mqueue", "/dev/pts"):
+        bundle.without_mount(point)
+    bundle.mount("/dev/pts", "devpts", "devpts", "newinstance", "ptmxmode=0666", "mode=0620")
+    (bundle.rootfs / "dev/pts").mkdir()
+    bundle.process["terminal"] = True
+    for target in ("/proc/sysrq-trigger", str(canary.path / "file"), "/proc/sys/kernel/core_pattern"):
+        (bundle.rootfs / "dev/console").unlink(missing_ok=True)
+        (bundle.rootfs / "dev/console").symlink_to(target)
+        result = runtime.run(bundle.shell("grep -E 'sysrq|core_pattern' /proc/self/mountinfo; echo '|x' > /dev/console"))
+        assert "|x" not in Path("/proc/sys/kernel/core_pattern").read_text()
+        canary.check()
+        assert result.returncode in (0, 1)
+
+
+def test_a_process_that_enters_shows_no_descriptor_of_the_hosts(runtime, bundle):
+    """CVE-2016-9962: between joining the namespaces and exec the container may look, but sees nothing."""
+    watch = """
+while :; do
+  for link in /proc/[0-9]*/fd/*; do
+    case $(readlink $link) in ""|pipe:*|/dev/null|/proc|/proc/*|/bin/*|*.out) ;; *) readlink $link; exit 1;; esac
+  done
+done
+"""
+    with runtime.container(bundle.shell(watch)) as container:
+        for _ in range(25):
+            container.exec("/bin/true")
+        # Its own standard output is all that it has of the host's.
+        assert container.output == ""
+        assert container.status == "running"
+
+
+@pytest.mark.ours  # runc refuses, which is as good
+def test_exec_writes_nothing_to_a_proc_that_the_container_made(runtime, bundle, canary):
+    """CVE-2025-52881: /proc is covered by links to files of the host's that must not be written."""
+    for kind in ("bounding", "effective", "permitted"):
+        bundle.process["capabilities"][kind].append("CAP_SYS_ADMIN")
+    del bundle.linux["seccomp"]
+    cover = """
+mount -t tmpfs none /proc && mkdir -p /proc/self/attr /proc/self/fd &&
+for name in oom_score_adj attr/exec attr/apparmor setgroups uid_map timens_offsets; do
+  mkdir -p /proc/self/$(dirname $name); echo 7 > /proc/self/$name
+done; echo covered; sleep 1000
+"""
+    with runtime.container(bundle.shell(cover)) as container:
+        container.wait_for_output("covered")
+        process = dict(bundle.process, args=["/bin/cat", "/proc/self/oom_score_adj", "/proc/self/attr/exec"], oomScoreAdj=100)
+        file = bundle.path / "process.json"
+        file.write_text(json.dumps(process))
+        result = container.exec(options=("--process", str(file)))
+        assert (result.returncode, result.stdout) == (0, "7\n7\n"), result.stderr
+
+
+@pytest.mark.ours  # Debian's runc makes the group
+def test_cgroups_are_read_only_in_a_user_namespace_without_a_cgroup_namespace(runtime, bundle):
+    """CVE-2023-25809."""
+    bundle.namespace("user").without_namespace("cgroup")
+    bundle.linux["uidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    bundle.linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    result = runtime.run(bundle.shell("for d in /sys/fs/cgroup /sys/fs/cgroup/*; do mkdir $d/x 2>/dev/null && echo MADE $d; done"))
+    assert "MADE" not in result.stdout
+
+
+@pytest.mark.parametrize("shape", ["fifo", "zero", "directory", "huge", "loop"])
+def test_a_passwd_file_that_is_a_trap(runtime, bundle, shape):
+    """CVE-2024-9676 and 2026-47262: looking for the home directory neither waits nor takes much memory."""
+    passwd = bundle.rootfs / "etc/passwd"
+    passwd.unlink()
+    if shape == "fifo":
+        os.mkfifo(passwd)
+    elif shape == "zero":
+        passwd.symlink_to("/dev/zero")
+    elif shape == "directory":
+        passwd.mkdir()
+    elif shape == "huge":
+        with open(passwd, "wb") as file:
+            file.truncate(2 << 30)
+    else:
+        passwd.symlink_to("passwd")
+    bundle.process["env"] = ["PATH=/bin"]
+    if runtime.is_ours or shape in ("directory", "loop"):  # Debian's runc waits
+        result = runtime.run(bundle.shell("echo home=$HOME"), timeout=10)
+        if result.returncode == 0:
+            assert result.stdout == "home=/\n"
