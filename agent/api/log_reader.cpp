@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <limits>
 #include <vector>
 
 #include "agent/api/sandbox_files.hpp"
@@ -50,8 +51,11 @@ std::string LogReader::fileName(unsigned number) const {
 
 Result<std::map<unsigned, ino_t>> LogReader::files() const {
   std::map<unsigned, ino_t> found;
-  TRY(const auto names, kernel::listDirectory("/proc/self/fd/" + std::to_string(directory_->raw())));
-  for (const std::string& name : names) {
+  const auto names = kernel::listDirectory("/proc/self/fd/" + std::to_string(directory_->raw()));
+  // The container was removed; what is open can still be read.
+  if (!names && names.error().code() == Code::NotFound) return found;
+  if (!names) return names.error();
+  for (const std::string& name : *names) {
     if (!name.starts_with(name_)) continue;
     unsigned number = 0;
     if (name.size() > name_.size()) {
@@ -125,6 +129,25 @@ Result<std::string> LogReader::read(std::size_t limit) {
     }
     *this = std::move(*newer);
   }
+}
+
+Result<std::uint64_t> LogReader::available() const {
+  std::uint64_t bytes = 0;
+  unsigned newer = std::numeric_limits<unsigned>::max();
+  TRY(const auto there, files());
+  if (file_) {
+    TRY(const struct stat stat, kernel::statAt(file_, "", AT_EMPTY_PATH));
+    const auto size = static_cast<std::uint64_t>(stat.st_size);
+    bytes = size - std::min(size, offset_);
+    const auto own =
+        std::find_if(there.begin(), there.end(), [this](const auto& file) { return file.second == inode_; });
+    if (own != there.end()) newer = own->first;
+  }
+  for (auto file = there.begin(); file != there.end() && file->first < newer; ++file) {
+    const auto stat = kernel::statAt(*directory_, fileName(file->first), AT_SYMLINK_NOFOLLOW);
+    if (stat) bytes += static_cast<std::uint64_t>(stat->st_size);
+  }
+  return bytes;
 }
 
 Result<std::string> LogReader::readHere(std::size_t limit) {

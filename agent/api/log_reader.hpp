@@ -26,6 +26,9 @@ class LogReader {
   // What comes next, at most `limit` bytes; empty when there is no more for now.
   Result<std::string> read(std::size_t limit);
 
+  // How many bytes read() has still to give of what is there now.
+  Result<std::uint64_t> available() const;
+
   // Goes to the start of the last `lines` lines of what is there now.
   Result<void> seekToTail(std::size_t lines);
 

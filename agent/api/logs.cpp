@@ -112,9 +112,18 @@ async::Task<Result<void>> Logs::send(SourcePtr source, ContainerId id, std::stri
 
 async::Task<Result<void>> Logs::drain(SourcePtr source, http::ResponderPtr responder) {
   for (Stream& stream : source->streams) {
-    while (true) {
-      CO_TRY(std::string data, stream.reader.read(kPiece));
-      if (data.empty()) break;
+    CO_TRY(stream.left, stream.reader.available());
+  }
+  bool more = true;
+  while (more) {
+    more = false;
+    for (Stream& stream : source->streams) {
+      if (stream.left == 0) continue;
+      const std::size_t limit = std::min<std::uint64_t>(kPiece, stream.left);
+      CO_TRY(std::string data, stream.reader.read(limit));
+      stream.left = data.empty() ? 0 : stream.left - data.size();
+      if (data.empty()) continue;
+      more = true;
       Attachment::Chunk chunk{stream.name, std::move(data)};
       std::string record = http::encodeRecord(wire::encodeOutput(chunk, wire::Media::Json));
       CO_TRY_VOID(co_await responder->write(std::move(record)));

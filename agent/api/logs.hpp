@@ -30,6 +30,8 @@ class Logs {
   struct Stream {
     Attachment::Stream name;
     LogReader reader;
+    // What drain() has still to send.
+    std::uint64_t left = 0;
   };
   struct Source {
     explicit Source(kernel::Fd sandbox) : directory(std::move(sandbox)) {}
@@ -42,7 +44,7 @@ class Logs {
   async::Task<Result<void>> send(SourcePtr source, ContainerId id, std::string sandbox, bool follow,
                                  http::ResponderPtr responder);
   async::Task<Result<void>> follow(SourcePtr source, ContainerId id, std::string sandbox, http::ResponderPtr responder);
-  // Everything there is for now.
+  // Everything there is for now, however fast the container goes on writing.
   static async::Task<Result<void>> drain(SourcePtr source, http::ResponderPtr responder);
   static async::Task<> notifyOfChanges(std::shared_ptr<async::FileWatch> watch, async::Notification changes);
   async::Task<> notifyOfEnd(ContainerId id, async::Event ended, async::Notification changes);

@@ -55,6 +55,32 @@ TEST_F(LogFiles, AreReadOnAsTheyGrow) {
   EXPECT_EQ(all(reader), "two\n");
 }
 
+TEST_F(LogFiles, AreReadToTheirEndThoughTheirDirectoryIsDeleted) {
+  append("one\n");
+  LogReader reader(directory_, "stdout");
+  EXPECT_EQ(*reader.read(2), "on");
+  ASSERT_TRUE(kernel::removeTree(root_));
+  EXPECT_EQ(all(reader), "e\n");
+  LogReader late(directory_, "stdout");
+  EXPECT_EQ(all(late), "");
+}
+
+TEST_F(LogFiles, SayHowMuchIsLeft) {
+  LogReader reader(directory_, "stdout");
+  EXPECT_EQ(*reader.available(), 0U);
+  append("123\n");
+  rotate();
+  append("4567\n");
+  EXPECT_EQ(*reader.available(), 9U);
+  EXPECT_EQ(*reader.read(2), "12");
+  EXPECT_EQ(*reader.available(), 7U);
+  rotate();
+  append("8\n");
+  EXPECT_EQ(*reader.available(), 9U);
+  EXPECT_EQ(all(reader), "3\n4567\n8\n");
+  EXPECT_EQ(*reader.available(), 0U);
+}
+
 TEST_F(LogFiles, AreReadAcrossRotation) {
   append("1");
   rotate();

@@ -76,6 +76,18 @@ TEST_F(ContainerLogs, AreFollowedAcrossRotationUntilTheEnd) {
   EXPECT_EQ(logs("?follow=true", step), "1:one 1:two 1:three 1:last");
 }
 
+TEST_F(ContainerLogs, OfAContainerThatNeverStopsWritingEnd) {
+  append("stdout", std::string(100'000, 'x'));
+  append("stderr", "problem");
+  std::size_t pieces = 0;
+  const Step step = [this, &pieces](const std::string&) {
+    if (++pieces < 100) append("stdout", std::string(100'000, 'x'));
+  };
+  const std::string text = logs("", step);
+  EXPECT_LT(pieces, 100U);
+  EXPECT_LT(text.find("2:problem"), 2 * (32U << 10U)) << "neither stream waits for the other";
+}
+
 TEST_F(ContainerLogs, AreFollowedFromBeforeTheFirstByte) {
   async::Scope scope(loop_.get_executor());
   scope.spawn(appendLate(this));
