@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 
 #include "kernel/file.hpp"
 #include "kernel/io.hpp"
@@ -56,15 +57,36 @@ std::string nameOf(Id id, int (*lookUp)(Id, Entry*, char*, std::size_t, Entry**)
   return found->*name;
 }
 
-wire::FileInfo infoOf(std::string path, const struct stat& stat) {
+// Looked up once each: a look-up reads /etc/passwd, and a directory may have many entries.
+class Names {
+ public:
+  const std::string& user(uid_t id) {
+    return known(users_, id, [id] { return nameOf<passwd, uid_t>(id, ::getpwuid_r, &passwd::pw_name); });
+  }
+  const std::string& group(gid_t id) {
+    return known(groups_, id, [id] { return nameOf<::group, gid_t>(id, ::getgrgid_r, &::group::gr_name); });
+  }
+
+ private:
+  template <typename LookUp>
+  static const std::string& known(std::map<id_t, std::string>& names, id_t id, LookUp lookUp) {
+    const auto found = names.find(id);
+    return found != names.end() ? found->second : names.emplace(id, lookUp()).first->second;
+  }
+
+  std::map<id_t, std::string> users_;
+  std::map<id_t, std::string> groups_;
+};
+
+wire::FileInfo infoOf(std::string path, const struct stat& stat, Names& names) {
   wire::FileInfo info;
   info.path = std::move(path);
   info.links = static_cast<std::uint32_t>(stat.st_nlink);
   info.size = static_cast<std::uint64_t>(stat.st_size);
   info.modified = std::chrono::seconds(stat.st_mtim.tv_sec) + std::chrono::nanoseconds(stat.st_mtim.tv_nsec);
   info.mode = stat.st_mode;
-  info.user = nameOf<passwd, uid_t>(stat.st_uid, ::getpwuid_r, &passwd::pw_name);
-  info.group = nameOf<group, gid_t>(stat.st_gid, ::getgrgid_r, &group::gr_name);
+  info.user = names.user(stat.st_uid);
+  info.group = names.group(stat.st_gid);
   return info;
 }
 
@@ -100,10 +122,11 @@ Result<std::vector<wire::FileInfo>> listSandboxFiles(const std::vector<Container
   std::sort(names.begin(), names.end());
   std::string prefix = path;
   while (!prefix.empty() && prefix.back() == '/') prefix.pop_back();
+  Names owners;
   std::vector<wire::FileInfo> files;
   for (const std::string& name : names) {
     const auto stat = kernel::statAt(directory, name, AT_SYMLINK_NOFOLLOW);
-    if (stat) files.push_back(infoOf(prefix + "/" + name, *stat));  // or it was just deleted
+    if (stat) files.push_back(infoOf(prefix + "/" + name, *stat, owners));  // or it was just deleted
   }
   return files;
 }

@@ -85,6 +85,8 @@ TEST_F(SandboxFiles, ThatAreNoFilesAreNotOpened) {
   EXPECT_EQ(read(sandbox_ + "/sub").status, 400);
   EXPECT_EQ(list(sandbox_ + "/stdout").status, 400);
   EXPECT_EQ(list(sandbox_ + "/nothing").status, 404);
+  EXPECT_EQ(list(sandbox_ + "/stdout/nothing").status, 400);
+  EXPECT_EQ(read(sandbox_ + "/" + std::string(5000, 'x')).status, 400);
   EXPECT_EQ(read(sandbox_ + "/nothing").status, 404);
 }
 
