@@ -93,12 +93,15 @@ async::Task<> ContainerPaths::remove(http::RequestPtr request, http::ResponderPt
 }
 
 async::Task<Result<void>> ContainerPaths::removeContainer(ContainerId id, bool force) {
-  if (force) {
-    CO_TRY_VOID(co_await containers_.kill(id, SIGKILL));
-    auto ended = co_await containers_.wait(id);
-    if (!ended) co_return std::move(ended).error();
-  }
-  co_return co_await containers_.remove(std::move(id));
+  if (!force) co_return co_await containers_.remove(std::move(id));
+  CO_TRY_VOID(co_await containers_.kill(id, SIGKILL));
+  const auto ended = co_await containers_.wait(id);
+  Result<void> removed;
+  if (!ended) removed = ended.error();
+  if (removed) removed = co_await containers_.remove(std::move(id));
+  // A launch that is given up takes everything of its container along.
+  if (!removed && removed.error().code() == Code::NotFound) co_return Result<void>();
+  co_return removed;
 }
 
 async::Task<> ContainerPaths::session(http::RequestPtr request, http::ResponderPtr responder) {

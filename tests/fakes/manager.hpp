@@ -71,6 +71,8 @@ class Manager final : public ContainerManager {
   async::Task<Result<void>> kill(ContainerId id, int signal) override {
     CO_TRY(const ContainerPtr found, find(id));
     found->signals.push_back(signal);
+    // Of a launch that is given up nothing stays.
+    if (found->status.phase != Phase::Running && found->status.phase != Phase::Exited) containers_.erase(id);
     if (!found->ended.isSet() && (signal == SIGKILL || signal == SIGTERM)) end(found, signal);
     co_return Result<void>();
   }

@@ -64,6 +64,11 @@ TEST_F(OurContainers, AreRemovedOnceEndedOrByForce) {
   EXPECT_EQ(remove("/gantry/v1/containers/web?force=true").status, 200);
   EXPECT_FALSE(manager_.knows("web"));
   EXPECT_EQ(remove("/gantry/v1/containers/web").status, 404);
+  EXPECT_EQ(remove("/gantry/v1/containers/web?force=true").status, 404);
+
+  launch("slow")->status.phase = Phase::Provisioning;
+  EXPECT_EQ(remove("/gantry/v1/containers/slow?force=true").status, 200) << "its launch is given up";
+  EXPECT_FALSE(manager_.knows("slow"));
 }
 
 TEST_F(OurContainers, HaveSessionsOfTheirOwnOnly) {
