@@ -15,7 +15,6 @@ using nlohmann::json;
 
 // Progress beyond this is dropped while the client does not read.
 constexpr std::size_t kQueuedRecords = 64;
-constexpr std::size_t kMaxBody = 64U << 10U;
 
 struct Wanted {
   std::string reference;
@@ -68,12 +67,17 @@ async::Task<> ImagePaths::list(http::RequestPtr, http::ResponderPtr responder) {
 }
 
 async::Task<> ImagePaths::pull(http::RequestPtr request, http::ResponderPtr responder) {
-  auto body = co_await http::readAll(request->body, kMaxBody);
-  if (!body) {
-    co_await reply(std::move(responder), http::bodyErrorResponse(body.error()));
+  auto body = co_await readBody(request);
+  if (auto* refusal = std::get_if<http::Response>(&body)) {
+    co_await reply(std::move(responder), std::move(*refusal));
     co_return;
   }
-  auto wanted = parseWanted(*body);
+  const Body& message = std::get<Body>(body);
+  if (message.form.request != wire::Media::Json) {
+    co_await reply(std::move(responder), http::textResponse(415, "Expecting 'Content-Type' of application/json"));
+    co_return;
+  }
+  auto wanted = parseWanted(message.text);
   if (!wanted) {
     co_await reply(std::move(responder), http::errorResponse(wanted.error()));
     co_return;

@@ -64,6 +64,10 @@ TEST_F(Images, AreAskedForInJson) {
     EXPECT_EQ(response.status, 400);
     EXPECT_EQ(response.body, sentence);
   }
+  // What a web page may send without asking must not fill this host's disk.
+  EXPECT_EQ(post("/gantry/v1/images/pull", R"({"reference":"y:1"})", {{"Content-Type", "text/plain"}}).status, 415);
+  EXPECT_EQ(post("/gantry/v1/images/pull", R"({"reference":"y:1"})", {}).status, 400);
+  EXPECT_TRUE(store_.askedForCached.empty());
 }
 
 }  // namespace
