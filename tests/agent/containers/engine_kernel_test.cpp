@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "agent/containers/engine.hpp"
@@ -23,7 +24,8 @@ using isolators::ContainerRequest;
 using isolators::Volume;
 
 constexpr const char* kBusybox = "/bin/busybox";
-constexpr const char* kCgroupsRoot = "gantry-engine-test";
+// ctest runs several of these at once, each in a process of its own.
+const std::string kCgroupsRoot = fmt::format("gantry-engine-test-{}", ::getpid());
 constexpr const char* kSandbox = "/mnt/mesos/sandbox";
 
 ContainerId webId() {
