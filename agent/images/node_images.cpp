@@ -156,6 +156,8 @@ Result<void> NodeImages::forget(const std::string& reference) {
 
 async::Task<Result<ImageStore::Pruned>> NodeImages::prune(std::set<std::string> inUse) {
   if (!inFlight_.empty()) co_return Error(Code::Busy, "an image is being pulled");
+  CO_TRY(kernel::Fd locked, lockStore(pulls_.store));
+  const auto lock = std::make_shared<kernel::Fd>(std::move(locked));
   Needed needed;
   needed.layers = std::move(inUse);
   for (const auto& [reference, entry] : images_) {
@@ -163,7 +165,8 @@ async::Task<Result<ImageStore::Pruned>> NodeImages::prune(std::set<std::string> 
     needed.blobs.insert(std::string(entry.image.manifestDigest.hex()));
     needed.blobs.insert(std::string(entry.image.configDigest.hex()));
   }
-  std::function<Result<Pruned>()> work = [store = pulls_.store, needed = std::move(needed)] {
+  std::function<Result<Pruned>()> work = [lock, store = pulls_.store, needed = std::move(needed)] {
+    const kernel::Fd held = std::move(*lock);
     return pruneStore(store, needed);
   };
   co_return co_await workers_.run(std::move(work));

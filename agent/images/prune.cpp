@@ -19,11 +19,14 @@ Result<std::vector<std::string>> namesIn(const std::string& directory) {
 
 }  // namespace
 
-Result<ImageStore::Pruned> pruneStore(const std::string& store, const Needed& needed) {
-  TRY(const kernel::Fd lock, kernel::open(store + "/lock", O_RDWR | O_CREAT, 0600));
+Result<kernel::Fd> lockStore(const std::string& store) {
+  TRY(kernel::Fd lock, kernel::open(store + "/lock", O_RDWR | O_CREAT, 0600));
   TRY(const bool isMine, kernel::lockFile(lock, kernel::Lock::Exclusive, false));
   if (!isMine) return Error(Code::Busy, "an image is being pulled");
+  return lock;
+}
 
+Result<ImageStore::Pruned> pruneStore(const std::string& store, const Needed& needed) {
   ImageStore::Pruned pruned;
   // A fetcher sweeps this, should we not come to it.
   const std::string rubbish = store + "/staging/pruned";

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <future>
 
 #include "async/event.hpp"
 #include "async/run.hpp"
@@ -249,6 +251,29 @@ TEST_F(NodeImagesTest, PruneIsRefusedWhileAFetcherHoldsTheStore) {
   ASSERT_TRUE(lock);
   ASSERT_TRUE(kernel::lockFile(*lock, kernel::Lock::Shared, false).value());
   EXPECT_EQ(async::runUntilDone(loop_, images_->prune({})).error().code(), Code::Busy);
+}
+
+TEST_F(NodeImagesTest, PruneKeepsFetchersOutFromItsFirstLookOn) {
+  std::promise<void> promise;
+  const std::shared_future<void> release = promise.get_future().share();
+  std::function<bool()> wait = [release] {
+    release.wait();
+    return true;
+  };
+  async::Scope scope(loop_.get_executor());
+  const auto waited = std::make_shared<std::optional<bool>>();
+  const auto pruned = std::make_shared<std::optional<Result<ImageStore::Pruned>>>();
+  for (int thread = 0; thread < 2; ++thread) scope.spawn(async::detail::keep(workers_.run(wait), waited));
+  scope.spawn(async::detail::keep(images_->prune({}), pruned));
+  ASSERT_TRUE(async::runUntilDone(loop_, async::sleep(std::chrono::milliseconds(20))));
+  {
+    const auto lock = kernel::open((directory_ / "lock").string(), O_RDWR | O_CREAT, 0600);
+    EXPECT_FALSE(kernel::lockFile(*lock, kernel::Lock::Shared, false).value()) << "no worker has begun";
+  }
+  promise.set_value();
+  async::runUntilDone(loop_, scope.join());
+  EXPECT_TRUE(**pruned);
+  EXPECT_TRUE(async::runUntilDone(loop_, images_->prune({}))) << "it is given back";
 }
 
 TEST_F(NodeImagesTest, LongReferencesHaveRecordsToo) {
