@@ -61,9 +61,10 @@ async::Task<Result<void>> ContainerLife::recordIntent() {
   }
   CO_TRY_VOID(co_await parts_.store.commit(std::move(changes)));
   // What a container writes, set-user-id programs among it, is nothing for the host's users. Without an image the
-  // program itself is one of them, and must reach its sandbox.
-  CO_TRY_VOID(kernel::makeDirectories(container_->stateDirectory, container_->request.image ? 0700 : 0711));
-  CO_TRY_VOID(kernel::makeDirectories(container_->sandbox, 0755));
+  // program itself is one of them, and must reach its sandbox, which then is for its owner alone, as Mesos' is.
+  const bool hasImage = container_->request.image.has_value();
+  CO_TRY_VOID(kernel::makeDirectories(container_->stateDirectory, hasImage ? 0700 : 0711));
+  CO_TRY_VOID(kernel::makeDirectories(container_->sandbox, hasImage ? 0755 : 0750));
   CO_TRY_VOID(kernel::makeDirectories(container_->runtimeDirectory, 0700));
   // For an agent that has lost its database and rebuilds it from what runs.
   co_return writeFile(container_->runtimeDirectory + "/request.json", requestJson_);
