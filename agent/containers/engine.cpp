@@ -2,6 +2,9 @@
 
 #include <csignal>
 
+#include <algorithm>
+#include <utility>
+
 #include <fmt/format.h>
 
 #include "agent/containers/request_check.hpp"
@@ -63,6 +66,7 @@ async::Task<Result<void>> Engine::launchSession(SessionRequest request) {
     co_return Error(Code::AlreadyExists, fmt::format("container_id: session '{}' exists", id.text()));
   }
   ++counters_.sessions;
+  forgetOldSessions(*id.parent());
   const SessionPtr session = std::make_shared<SessionLife>(parts_, parent->status().container, std::move(request));
   sessions_.emplace(id, session);
   parent->addSession(session);
@@ -157,6 +161,18 @@ Engine::SessionPtr Engine::findSession(const ContainerId& id) const {
 void Engine::forget(const ContainerId& id) {
   containers_.erase(id);
   std::erase_if(sessions_, [&](const auto& each) { return each.first.parent() == id; });
+}
+
+// A container may run for years with a health check every few seconds.
+void Engine::forgetOldSessions(const ContainerId& container) {
+  std::vector<std::pair<Clock::time_point, ContainerId>> ended;
+  for (const auto& [id, session] : sessions_) {
+    if (id.parent() == container && session->hasEnded()) ended.emplace_back(*session->status().finished, id);
+  }
+  if (ended.size() <= parts_.settings.keptSessions) return;
+  std::ranges::sort(ended);
+  ended.resize(ended.size() - parts_.settings.keptSessions, ended.front());
+  for (const auto& [finished, id] : ended) sessions_.erase(id);
 }
 
 }  // namespace gantry::agent

@@ -57,6 +57,7 @@ class Engine final : public ContainerManager {
   LifePtr findContainer(const ContainerId& id) const;
   SessionPtr findSession(const ContainerId& id) const;
   void forget(const ContainerId& id);
+  void forgetOldSessions(const ContainerId& container);
 
   // recovery.cpp
   std::vector<state::ContainerRecord> recordsOfWhatRuns() const;

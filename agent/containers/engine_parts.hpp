@@ -30,6 +30,8 @@ struct EngineSettings {
   // Output files of each container.
   Bytes logSize = Bytes::mebi(10);
   std::uint32_t logFiles = 5;
+  // Ended sessions of each container that can still be asked after; the oldest are forgotten.
+  std::size_t keptSessions = 100;
 };
 
 // Counted since the agent started; read by agent/metrics.

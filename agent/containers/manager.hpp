@@ -89,7 +89,8 @@ class ContainerManager {
   // exists; AlreadyExists when its request differs. InvalidArgument and Unsupported name the field; nothing was
   // touched. Any other failure left nothing behind. Cancelling the caller does not undo the launch.
   virtual async::Task<Result<LaunchOutcome>> launch(isolators::ContainerRequest request) = 0;
-  // Starts a program in the running container `request.id.parent()`. Its output is held until it is attached.
+  // Starts a program in the running container `request.id.parent()`. Its output is held until it is attached. How it
+  // ended can be asked until its container, or it, is removed, or many others have ended after it.
   virtual async::Task<Result<void>> launchSession(SessionRequest request) = 0;
   // Completes when the container or session has ended and was cleaned up. NotFound when unknown.
   virtual async::Task<Result<Termination>> wait(ContainerId id) = 0;

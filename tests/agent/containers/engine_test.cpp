@@ -83,7 +83,7 @@ class EngineTest : public testing::Test {
   }
 
   EngineSettings settings() const {
-    return {.workDirectory = directory_ + "/work", .runtimeDirectory = directory_ + "/run"};
+    return {.workDirectory = directory_ + "/work", .runtimeDirectory = directory_ + "/run", .keptSessions = 2};
   }
 
   template <typename T>
@@ -489,6 +489,27 @@ TEST_F(EngineTest, ASessionRunsInItsContainerAndEndsWithIt) {
   EXPECT_FALSE(exists("/run/containers/web.s1"));
   ASSERT_TRUE(run(engine().remove(webId())));
   EXPECT_EQ(run(engine().wait(session().id)).error().code(), Code::NotFound);
+}
+
+TEST_F(EngineTest, ForgetsTheOldestOfManyEndedSessions) {
+  ASSERT_TRUE(launch(request()));
+  for (const char* id : {"web.a", "web.c", "web.b", "web.d"}) {
+    ASSERT_TRUE(run(engine().launchSession(session(id))));
+    ASSERT_TRUE(run(engine().kill(*ContainerId::parse(id), 9)));
+    ASSERT_TRUE(run(engine().wait(*ContainerId::parse(id))));
+  }
+  const auto knows = [this](const char* id) { return engine().status(*ContainerId::parse(id)).has_value(); };
+  EXPECT_FALSE(knows("web.a"));
+  EXPECT_TRUE(knows("web.c"));
+  EXPECT_TRUE(knows("web.b"));
+  EXPECT_TRUE(knows("web.d"));
+}
+
+TEST_F(EngineTest, TheSandboxIsNotForEverybodyOnTheHost) {
+  ASSERT_TRUE(launch(request()));
+  const auto others = std::filesystem::status(directory_ + "/work/containers/web/sandbox").permissions() &
+                      std::filesystem::perms::others_all;
+  EXPECT_EQ(others, std::filesystem::perms::none);
 }
 
 TEST_F(EngineTest, ASessionNeedsARunningContainer) {
