@@ -102,6 +102,14 @@ Result<void> setAttributeHere(const std::string& name, const std::string& attrib
   return {};
 }
 
+Result<std::optional<Extent>> nextData(const Fd& file, std::uint64_t offset) {
+  const off_t begin = ::lseek(file.raw(), static_cast<off_t>(offset), SEEK_DATA);
+  if (begin < 0 && errno == ENXIO) return std::optional<Extent>();
+  const off_t end = begin < 0 ? begin : ::lseek(file.raw(), begin, SEEK_HOLE);
+  if (end < 0) return Error::fromErrno(errno, "look for the data of a file");
+  return std::optional(Extent{static_cast<std::uint64_t>(begin), static_cast<std::uint64_t>(end)});
+}
+
 Result<void> changeWorkingDirectory(const Fd& directory) {
   if (::fchdir(directory.raw()) != 0) return Error::fromErrno(errno, "change working directory");
   return {};

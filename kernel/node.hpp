@@ -38,6 +38,14 @@ Result<std::vector<std::string>> listAttributes(const Fd& file);
 // Of something that cannot be opened, as a name in the working directory (there is no lsetxattrat before Linux 6.13).
 Result<void> setAttributeHere(const std::string& name, const std::string& attribute, std::string_view value);
 
+// The next part of a file at or behind `offset` that is no hole (lseek with SEEK_DATA and SEEK_HOLE); nothing behind
+// the last one. Moves the file's position.
+struct Extent {
+  std::uint64_t begin = 0;
+  std::uint64_t end = 0;
+};
+Result<std::optional<Extent>> nextData(const Fd& file, std::uint64_t offset);
+
 // fchdir.
 Result<void> changeWorkingDirectory(const Fd& directory);
 // umask.

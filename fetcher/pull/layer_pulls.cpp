@@ -126,6 +126,7 @@ Error LayerPulls::explain(const WantedLayer& layer, Error error) {
 }
 
 Result<void> LayerPulls::completeAll() {
+  Bytes left{limits_.unpacked.count - std::min(limits_.unpacked.count, finished_.written.count)};
   for (std::size_t i = 0; i < layers_.size(); ++i) {
     if (needs_[i].isEmpty()) continue;
     std::vector<kernel::Fd> below;
@@ -134,7 +135,7 @@ Result<void> LayerPulls::completeAll() {
       below.push_back(std::move(lower));
     }
     TRY(const kernel::Fd layer, store_.openLayer(layers_[i].chainId));
-    TRY_VOID(LowerLayers(std::move(below))
+    TRY_VOID(LowerLayers(std::move(below), left)
                  .complete(layer, needs_[i])
                  .under(fmt::format("layer {}", layers_[i].descriptor.digest.text())));
   }

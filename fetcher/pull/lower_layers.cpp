@@ -49,25 +49,37 @@ Result<void> copyMetadata(const kernel::Fd& from, const struct stat& status, con
   return kernel::setTimesAt(to, "", status.st_mtim);
 }
 
+// Only what the file really holds is copied: its size may be anything.
 Result<void> copyFile(const kernel::Fd& fromParent, const std::string& fromName, const struct stat& status,
-                      const kernel::Fd& toParent, const std::string& toName) {
+                      const kernel::Fd& toParent, const std::string& toName, Bytes& left) {
   TRY(const kernel::Fd from, kernel::openAt(fromParent, fromName, O_RDONLY | O_NOFOLLOW | O_NONBLOCK));
   TRY(const kernel::Fd to, kernel::openAt(toParent, toName, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   std::vector<char> buffer(256U << 10U);
   std::uint64_t offset = 0;
   while (true) {
-    TRY(const std::size_t count, kernel::readAt(from, buffer.data(), buffer.size(), offset));
+    TRY(const auto data, kernel::nextData(from, offset));
+    if (!data) break;
+    offset = data->begin;
+    const std::size_t wanted = std::min<std::uint64_t>(buffer.size(), data->end - offset);
+    TRY(const std::size_t count, kernel::readAt(from, buffer.data(), wanted, offset));
     if (count == 0) break;
-    TRY_VOID(kernel::writeAll(to, std::string_view(buffer.data(), count)));
+    if (count > left.count) return Error(Code::Exhausted, "the copies for hard links to lower layers are too large");
+    left.count -= count;
+    for (std::size_t done = 0; done < count;) {
+      TRY(const std::size_t written,
+          kernel::writeAt(to, std::string_view(buffer.data() + done, count - done), offset + done));
+      done += written;
+    }
     offset += count;
   }
+  TRY_VOID(kernel::truncate(to, static_cast<std::uint64_t>(status.st_size)));
   return copyMetadata(from, status, to);
 }
 
 Result<void> copyNode(const kernel::Fd& fromParent, const std::string& fromName, const struct stat& status,
-                      const kernel::Fd& toParent, const std::string& toName) {
+                      const kernel::Fd& toParent, const std::string& toName, Bytes& left) {
   if (S_ISDIR(status.st_mode)) return Error(Code::InvalidArgument, "is a hard link to a directory");
-  if (S_ISREG(status.st_mode)) return copyFile(fromParent, fromName, status, toParent, toName);
+  if (S_ISREG(status.st_mode)) return copyFile(fromParent, fromName, status, toParent, toName, left);
   if (S_ISLNK(status.st_mode)) {
     TRY(const std::string target, kernel::readLinkAt(fromParent, fromName));
     TRY_VOID(kernel::symlinkAt(target, toParent, toName));
@@ -139,7 +151,8 @@ constexpr int kMaxLinks = 40;
 
 }  // namespace
 
-Result<void> LowerLayers::complete(const kernel::Fd& layer, const LayerNeeds& needs) const {
+Result<void> LowerLayers::complete(const kernel::Fd& layer, const LayerNeeds& needs) {
+  copies_.clear();
   for (const LayerNeeds::Link& link : needs.links) {
     TRY(const LayerPath path, parseLayerPath(link.path));
     TRY(const LayerPath target, parseLayerPath(link.target));
@@ -242,7 +255,7 @@ Result<void> LowerLayers::inheritMetadata(const kernel::Fd& layer, const LayerPa
   return copyMetadata(from, below->status, to);
 }
 
-Result<void> LowerLayers::materialise(const kernel::Fd& layer, const LayerPath& path, const LayerPath& target) const {
+Result<void> LowerLayers::materialise(const kernel::Fd& layer, const LayerPath& path, const LayerPath& target) {
   TRY(const kernel::Fd parent, openDirectory(layer, path.parent()));
   TRY(const struct stat before, kernel::statAt(parent, "", AT_EMPTY_PATH));
   TRY(const auto present, lookAt(parent, path.leaf()));
@@ -267,12 +280,18 @@ Result<void> LowerLayers::materialise(const kernel::Fd& layer, const LayerPath& 
       place.parts.push_back(target.leaf());
     }
   }
+  const auto [copy, isFirst] = copies_.try_emplace(place.text(), path);
+  if (!isFirst) {
+    TRY(const kernel::Fd other, openDirectory(layer, copy->second.parent()));
+    TRY_VOID(kernel::linkAt(other, copy->second.leaf(), parent, path.leaf()));
+    return kernel::setTimesAt(parent, "", before.st_mtim);
+  }
   TRY(const auto below, find(place));
   if (!below) {
     return Error(Code::InvalidArgument,
                  fmt::format("is a hard link to {}, which is in no layer", quoted(target.text())));
   }
-  TRY_VOID(copyNode(below->parent, target.leaf(), below->status, parent, path.leaf()));
+  TRY_VOID(copyNode(below->parent, target.leaf(), below->status, parent, path.leaf(), left_));
   return kernel::setTimesAt(parent, "", before.st_mtim);
 }
 

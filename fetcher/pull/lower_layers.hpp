@@ -4,9 +4,12 @@
 
 #include <sys/stat.h>
 
+#include <map>
 #include <optional>
+#include <string>
 #include <vector>
 
+#include "base/bytes.hpp"
 #include "base/result.hpp"
 #include "fetcher/pull/layer_path.hpp"
 #include "fetcher/pull/layer_writer.hpp"
@@ -16,14 +19,15 @@ namespace gantry::fetcher {
 
 class LowerLayers {
  public:
-  // Opened directories, bottom first.
-  explicit LowerLayers(std::vector<kernel::Fd> layers) : layers_(std::move(layers)) {}
+  // Opened directories, bottom first. `left` is how much may still be written; what is written is taken from it.
+  LowerLayers(std::vector<kernel::Fd> layers, Bytes& left) : layers_(std::move(layers)), left_(left) {}
 
   // Answers `needs` in `layer`: implied directories get the metadata they have below; where there is a symlink below,
   // what the layer has in its place moves to where it leads ("lib/x" over "lib -> usr/lib" is "usr/lib/x"); hard links
-  // to lower files become copies. InvalidArgument when a link's target is nowhere. Paths come from a layer's unpacker
-  // and are not trusted: no walk of the kernel's leaves a layer's directory or follows a symlink.
-  Result<void> complete(const kernel::Fd& layer, const LayerNeeds& needs) const;
+  // to lower files become copies, one for all links to the same. InvalidArgument when a link's target is nowhere,
+  // Exhausted when the copies are too large. Paths come from a layer's unpacker and are not trusted: no walk of the
+  // kernel's leaves a layer's directory or follows a symlink.
+  Result<void> complete(const kernel::Fd& layer, const LayerNeeds& needs);
 
  private:
   struct Found {
@@ -38,9 +42,12 @@ class LowerLayers {
   Result<void> completeDirectory(const kernel::Fd& layer, const LayerPath& path) const;
   Result<void> inheritMetadata(const kernel::Fd& layer, const LayerPath& path) const;
   Result<void> makeDirectories(const kernel::Fd& layer, const LayerPath& path) const;
-  Result<void> materialise(const kernel::Fd& layer, const LayerPath& path, const LayerPath& target) const;
+  Result<void> materialise(const kernel::Fd& layer, const LayerPath& path, const LayerPath& target);
 
   std::vector<kernel::Fd> layers_;
+  Bytes& left_;
+  // In the layer that is being completed, by the path of the lower file.
+  std::map<std::string, LayerPath> copies_;
 };
 
 }  // namespace gantry::fetcher

@@ -167,6 +167,14 @@ def test_the_limit_is_the_images_and_not_each_layers(fetcher, layout):
     fetcher.bad(layout.reference("t"), code="Exhausted", limits={"unpacked": 1 << 20})
 
 
+def test_copies_for_hard_links_count_for_the_limit(fetcher, layout):
+    """A few bytes of layer each, and as much disk as the lower file."""
+    lower = layout.layer(("f", "\0" * 300_000))
+    links = [layout.layer(link(f"l{n}", "f", tarfile.LNKTYPE)) for n in range(5)]
+    layout.image("t", [lower, *links])
+    fetcher.bad(layout.reference("t"), "hard links", code="Exhausted", limits={"unpacked": 1 << 20})
+
+
 def test_too_many_entries(fetcher, layout):
     layout.image("t", [layout.layer(*[(f"f{i}", "") for i in range(101)])])
     fetcher.bad(layout.reference("t"), "100 entries", code="Exhausted", limits={"entries": 100})

@@ -162,6 +162,32 @@ def test_hard_links_to_lower_layers_become_copies(unpack):
     assert (stat.S_IMODE((layers[2] / "bin").stat().st_mode), (layers[2] / "bin").stat().st_mtime) == (0o711, 50)
 
 
+def test_hard_links_to_the_same_lower_file_are_one_copy(unpack):
+    layers = unpack(
+        [entry("d"), ("d/f", "1"), link("l", "d")],
+        [link("a", "d/f", tarfile.LNKTYPE), link("b", "d/f", tarfile.LNKTYPE), link("c", "l/f", tarfile.LNKTYPE)],
+    )
+    assert len({(layers[1] / name).stat().st_ino for name in "abc"}) == 1
+    assert (layers[1] / "c").read_text() == "1"
+
+
+def test_a_hard_link_to_a_lower_sparse_file_keeps_its_holes(fetcher, layout, directory):
+    """A copy of its size would fill any disk, past every limit."""
+    with open(directory / "sparse", "wb") as file:
+        file.seek(1 << 40)
+        file.write(b"tail")
+        file.truncate(2 << 40)
+    command = ["tar", "-S", "--format=posix", "-C", directory, "-c", "sparse"]
+    raw = subprocess.run(command, check=True, capture_output=True).stdout
+    layout.image("t", [raw_layer(layout, raw), layout.layer(link("copy", "sparse", tarfile.LNKTYPE))])
+    copy = fetcher.good(layout.reference("t"), limits={"unpacked": 1 << 20}).layers[1] / "copy"
+    assert copy.stat().st_size == 2 << 40
+    assert copy.stat().st_blocks < 1000
+    with open(copy, "rb") as file:
+        file.seek(1 << 40)
+        assert file.read(6) == b"tail\0\0"
+
+
 def test_a_hard_link_to_a_lower_file_works_when_that_layer_is_in_the_store_already(fetcher, layout):
     base = layout.layer(("f", "1"))
     layout.image("base", [base])
