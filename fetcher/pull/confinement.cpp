@@ -72,6 +72,13 @@ constexpr std::array kNeverNeeded = {
     SCMP_SYS(sethostname),
     SCMP_SYS(syslog),
     SCMP_SYS(vhangup),
+    // Other processes of the same user, among them the agent.
+    SCMP_SYS(kill),
+    SCMP_SYS(tkill),
+    SCMP_SYS(rt_sigqueueinfo),
+    SCMP_SYS(rt_tgsigqueueinfo),
+    SCMP_SYS(pidfd_open),
+    SCMP_SYS(pidfd_send_signal),
 };
 
 struct FreeFilter {
@@ -89,6 +96,9 @@ Result<void> refuseSystemCalls(std::initializer_list<int> more) {
   for (const int call : more) {
     if (call >= 0) seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), call, 0);
   }
+  // abort() signals its own process by this one.
+  seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(EPERM), SCMP_SYS(tgkill), 1,
+                   SCMP_A0(SCMP_CMP_NE, static_cast<scmp_datum_t>(::getpid())));
   const int failed = seccomp_load(filter.get());
   if (failed != 0) return Error::fromErrno(-failed, "load the seccomp filter");
   return {};
@@ -144,7 +154,7 @@ Result<kernel::Fd> lockInto(const kernel::Fd& directory) {
   TRY_VOID(keepCapabilities(bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_FOWNER) | bit(CAP_FSETID) |
                             bit(CAP_MKNOD) | bit(CAP_SETFCAP) | bit(CAP_SYS_ADMIN)));
   TRY_VOID(kernel::setUndumpable());
-  TRY_VOID(refuseSystemCalls({SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind), SCMP_SYS(kill)}));
+  TRY_VOID(refuseSystemCalls({SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind)}));
   TRY_VOID(endWithParent(parent));
   return opened;
 }
