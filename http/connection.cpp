@@ -205,6 +205,19 @@ class TurnResponder : public Responder {
 
 // ---- one request after the other
 
+// "chunked" is the one coding we take. Of a body in another one we would not find the end, and could be made to take it
+// for the next request (RFC 9112, 6.1).
+Result<void> checkFraming(const Headers& headers) {
+  std::size_t codings = 0;
+  for (const auto& [name, value] : headers.all()) {
+    if (!sameWord(name, "Transfer-Encoding")) continue;
+    if (++codings > 1 || !sameWord(value, "chunked")) {
+      return Error(Code::InvalidArgument, fmt::format("the Transfer-Encoding '{}' is not spoken here", value));
+    }
+  }
+  return {};
+}
+
 // Reads until the header is complete. False: the connection ended, or stayed idle, before a request began.
 Task<Result<bool>> readHeader(TurnPtr turn) {
   Connection& connection = *turn->connection;
@@ -220,7 +233,10 @@ Task<Result<bool>> readHeader(TurnPtr turn) {
         connection.idle = false;
       }
       CO_TRY_VOID(parseInput(*turn));
-      if (turn->parser->headerDone()) co_return true;
+      if (turn->parser->headerDone()) {
+        CO_TRY_VOID(checkFraming(turn->parser->headers()));
+        co_return true;
+      }
     }
     const Duration patience = deadline ? *deadline - Clock::now() : limits.idle;
     Task<Result<std::string>> reading = connection.stream->read(kPiece);

@@ -12,11 +12,6 @@ char lower(char letter) {
   return letter >= 'A' && letter <= 'Z' ? static_cast<char>(letter - 'A' + 'a') : letter;
 }
 
-bool sameName(std::string_view left, std::string_view right) {
-  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
-                    [](char a, char b) { return lower(a) == lower(b); });
-}
-
 int hexDigit(char digit) {
   if (digit >= '0' && digit <= '9') return digit - '0';
   const char small = lower(digit);
@@ -56,15 +51,20 @@ int statusOf(Code code) {
 
 }  // namespace
 
+bool sameWord(std::string_view left, std::string_view right) {
+  return std::equal(left.begin(), left.end(), right.begin(), right.end(),
+                    [](char a, char b) { return lower(a) == lower(b); });
+}
+
 std::optional<std::string_view> Headers::find(std::string_view name) const {
   for (const auto& [key, value] : fields_) {
-    if (sameName(key, name)) return value;
+    if (sameWord(key, name)) return value;
   }
   return std::nullopt;
 }
 
 void Headers::set(std::string_view name, std::string value) {
-  std::erase_if(fields_, [name](const auto& field) { return sameName(field.first, name); });
+  std::erase_if(fields_, [name](const auto& field) { return sameWord(field.first, name); });
   fields_.emplace_back(std::string(name), std::move(value));
 }
 

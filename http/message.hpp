@@ -17,6 +17,9 @@
 
 namespace gantry::http {
 
+// Whether both are the same but for the case of ASCII letters, as names and many values of fields are compared.
+bool sameWord(std::string_view left, std::string_view right);
+
 // Header fields in order; names compare without case. A value.
 class Headers {
  public:
