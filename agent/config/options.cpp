@@ -36,6 +36,27 @@ Result<void> checkCgroupsRoot(std::string_view text) {
   return {};
 }
 
+// What the kernel takes as an interface's name (dev_valid_name).
+Result<void> checkInterfaceName(std::string_view text) {
+  const bool fits = !text.empty() && text.size() <= 15 && text != "." && text != "..";
+  if (!fits || text.find_first_of("/: \t\n\v\f\r") != std::string_view::npos) {
+    return Error(Code::InvalidArgument,
+                 fmt::format("must be an interface's name of 1 to 15 characters without '/', ':' and white space, not "
+                             "'{}'",
+                             text));
+  }
+  return {};
+}
+
+std::function<Result<void>(std::string_view)> atMost(std::uint64_t most) {
+  return [most](std::string_view text) -> Result<void> {
+    Count count;
+    TRY_VOID(parseValue(text, count));
+    if (count.number <= most) return {};
+    return Error(Code::InvalidArgument, fmt::format("must be at most {}, not '{}'", most, text));
+  };
+}
+
 Option checked(Option made, std::function<Result<void>(std::string_view)> check) {
   made.set = [set = std::move(made.set), check = std::move(check)](Config& config,
                                                                    std::string_view text) -> Result<void> {
@@ -81,12 +102,15 @@ std::vector<Option> makeOptions() {
               checkCgroupsRoot),
       option("sandbox_directory", "DIR", &Config::sandboxDirectory,
              "Where a container with an image sees its sandbox."),
-      option("default_pids_limit", "COUNT", &Config::defaultPidsLimit,
-             "Processes and threads a container may have when its request does not say."),
+      // The kernel counts no further than its own limit on process ids.
+      checked(option("default_pids_limit", "COUNT", &Config::defaultPidsLimit,
+                     "Processes and threads a container may have when its request does not say."),
+              atMost(4194304)),
       option("container_log_size", "BYTES", &Config::containerLogSize,
              "A container's stdout or stderr file is rotated when it is this large."),
-      option("container_log_files", "COUNT", &Config::containerLogFiles,
-             "Files kept of each stream, the current one included."),
+      checked(option("container_log_files", "COUNT", &Config::containerLogFiles,
+                     "Files kept of each stream, the current one included; at most 1000."),
+              atMost(1000)),
 
       option("docker_registry", "URL", &Config::dockerRegistry, "The registry of image references that name none."),
       option("insecure_registries", "HOSTS", &Config::insecureRegistries,
@@ -97,7 +121,9 @@ std::vector<Option> makeOptions() {
       option("network_cni_config_dir", "DIR", &Config::networkCniConfigDir,
              "CNI network configurations. Empty, or without one named 'bridge': a default bridge network is offered."),
       option("bridge_subnet", "SUBNET", &Config::bridgeSubnet, "The IPv4 network of the default bridge."),
-      option("bridge_name", "NAME", &Config::bridgeName, "The default bridge's interface; at most 15 characters."),
+      checked(
+          option("bridge_name", "NAME", &Config::bridgeName, "The default bridge's interface; at most 15 characters."),
+          checkInterfaceName),
   };
 }
 

@@ -98,11 +98,11 @@ Result<void> parseValue(std::string_view text, IpAddress& into) {
 Result<void> parseValue(std::string_view text, Subnet& into) {
   const std::size_t slash = text.find('/');
   const auto bits = slash == std::string_view::npos ? Result<std::uint64_t>(reason("no prefix length"))
-                                                    : parseNumber(text.substr(slash + 1), 8, 30);
+                                                    : parseNumber(text.substr(slash + 1), 8, 29);
   in_addr address;
   if (!bits || ::inet_pton(AF_INET, std::string(text.substr(0, slash)).c_str(), &address) != 1) {
     return reason(
-        fmt::format("must be an IPv4 network with a prefix of 8 to 30 bits, as 10.213.0.0/20, not '{}'", text));
+        fmt::format("must be an IPv4 network with a prefix of 8 to 29 bits, as 10.213.0.0/20, not '{}'", text));
   }
   const std::uint32_t hostBits = (std::uint32_t{1} << (32 - *bits)) - 1;
   if ((ntohl(address.s_addr) & hostBits) != 0) {

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "agent/config/options.hpp"
@@ -100,6 +101,16 @@ TEST_F(LoadTest, UnknownNamesAreErrorsThatNameTheNearest) {
 TEST_F(LoadTest, WrongValuesAreNamedWithTheirOrigin) {
   EXPECT_EQ(errorWith({"--port=x"}), "--port: must be a whole number from 0 to 65535, not 'x'");
   EXPECT_EQ(errorWith({}, {"MESOS_PORT=70000"}), "MESOS_PORT: must be a whole number from 0 to 65535, not '70000'");
+  EXPECT_EQ(errorWith({"--container_log_files=4294967296"}),
+            "--container_log_files: must be at most 1000, not '4294967296'");
+  EXPECT_EQ(errorWith({"--default_pids_limit=4194305"}),
+            "--default_pids_limit: must be at most 4194304, not '4194305'");
+  for (const char* name : {"", "..", "a/b", "a b", "sixteen-letters!"}) {
+    EXPECT_EQ(errorWith({fmt::format("--bridge_name={}", name)}),
+              fmt::format("--bridge_name: must be an interface's name of 1 to 15 characters without '/', ':' and white "
+                          "space, not '{}'",
+                          name));
+  }
   EXPECT_EQ(errorWith({"--cgroups_root=../a"}), "--cgroups_root: must be a relative path as 'gantry', not '../a'");
   write("agent.toml", "work_dir = 'a'");
   EXPECT_EQ(errorWith({}), "DIR/agent.toml:1: work_dir: must be an absolute path, not 'a'");
