@@ -125,8 +125,13 @@ Result<void> applyDevices(const std::vector<CgroupGroup>& groups, std::vector<oc
   const auto& defaults = defaultDeviceRules();
   rules.insert(rules.end(), defaults.begin(), defaults.end());
   TRY(const DevicePolicy policy, DevicePolicy::fromRules(rules));
-  if (const CgroupGroup* group = groupWith(groups, "devices")) return writeDevices(group->directory, policy, fresh);
+  if (const CgroupGroup* group = groupWith(groups, "devices")) {
+    auto written = writeDevices(group->directory, policy, fresh);
+    const bool isRefused = !written && written.error().code() == Code::PermissionDenied && isUnprivileged();
+    return isRefused ? Result<void>() : std::move(written);
+  }
   if (const CgroupGroup* group = groupWith(groups, "cgroup")) return attachDevicePolicy(group->directory, policy);
+  if (isUnprivileged()) return {};
   return Error(Code::Unsupported, "linux.resources.devices: no cgroup of this container can hold device rules");
 }
 

@@ -129,7 +129,8 @@ class Creation {
           "capabilities are not available here and left out",
           {{"container", record_.id}, {"capabilities", fmt::format("{}", fmt::join(plan_.capabilities.missing, ","))}});
     }
-    plan_.mayDropGroups = !plan_.namespaces.makes(CLONE_NEWUSER) || ::geteuid() == 0;
+    plan_.mayDropGroups =
+        mayDropGroups(plan_.proc, "self") && (!plan_.namespaces.makes(CLONE_NEWUSER) || ::geteuid() == 0);
     if (options_.newKeyring) plan_.keyring = fmt::format("_ses.{}", record_.id);
     const auto& hooks = plan_.spec.hooks;
     plan_.stopsAtHooks = hooks && (!hooks->prestart.empty() || !hooks->createRuntime.empty() ||

@@ -1,6 +1,7 @@
 #include "runtime/device_program.hpp"
 
 #include <fcntl.h>
+#include <unistd.h>
 #include <cstddef>
 
 #include "kernel/bpf.hpp"
@@ -75,17 +76,18 @@ void append(std::vector<bpf_insn>& program, const DevicePolicy::Exception& excep
   program.insert(program.end(), block.begin(), block.end());
 }
 
-// The identity map of the first user namespace is one line of 2^32 - 1 ids.
-bool isInUserNamespace() {
-  const auto map = kernel::readFile("/proc/self/uid_map");
-  return map && map->find("4294967295") == std::string::npos;
-}
-
 bool lacksPrivilege(const Error& error) {
-  return error.code() == Code::PermissionDenied && isInUserNamespace();
+  return error.code() == Code::PermissionDenied && isUnprivileged();
 }
 
 }  // namespace
+
+bool isUnprivileged() {
+  if (::geteuid() != 0) return true;
+  // The identity map of the first user namespace is one line of 2^32 - 1 ids.
+  const auto map = kernel::readFile("/proc/self/uid_map");
+  return map && map->find("4294967295") == std::string::npos;
+}
 
 std::vector<bpf_insn> makeDeviceProgram(const DevicePolicy& policy) {
   std::vector<bpf_insn> program{

@@ -120,7 +120,10 @@ Result<void> makeDevices(const RootDirectory& root, const std::vector<oci::Devic
   for (const oci::Device& device : devices) {
     // The console is a pseudo-terminal's end, and /dev/ptmx a symlink into the container's own devpts.
     if (device.path == "/dev/console" || device.path == "/dev/ptmx") continue;
-    TRY_VOID(inUserNamespace ? bindNode(root, device) : makeNode(root, device));
+    auto made = inUserNamespace ? bindNode(root, device) : makeNode(root, device);
+    // The runtime itself is in a user namespace.
+    if (!made && made.error().number() == EPERM) made = bindNode(root, device);
+    TRY_VOID(std::move(made));
   }
   return {};
 }

@@ -32,6 +32,7 @@ struct ExecPlan {
   GrantedCapabilities capabilities;
   SeccompFilter seccomp;
   kernel::Fd proc;
+  bool mayDropGroups = true;
   kernel::Fd consoleSocket;
   kernel::Fd messages;
 };
@@ -40,7 +41,7 @@ struct ExecPlan {
 class ExecChild {
  public:
   explicit ExecChild(ExecPlan& plan)
-      : plan_(plan), process_(*plan.process), program_(process_, plan.capabilities, plan.seccomp, true) {}
+      : plan_(plan), process_(*plan.process), program_(process_, plan.capabilities, plan.seccomp, plan.mayDropGroups) {}
 
   Error run() {
     const auto done = runSteps();
@@ -86,7 +87,8 @@ class ExecChild {
   Result<void> joinNamespaces() {
     if (plan_.namespaces == 0) return {};
     TRY_VOID(kernel::joinNamespaces(plan_.init.pidfd(), plan_.namespaces));
-    return (plan_.namespaces & CLONE_NEWUSER) != 0 ? kernel::becomeUser(0, 0, {}) : Result<void>();
+    if ((plan_.namespaces & CLONE_NEWUSER) == 0) return {};
+    return plan_.mayDropGroups ? kernel::becomeUser(0, 0, {}) : kernel::becomeUserKeepingGroups(0, 0);
   }
 
   Result<void> startSession() {
@@ -148,6 +150,7 @@ Result<ExecPlan> makePlan(const ContainerRecord& record, const oci::Spec& spec, 
     TRY(plan.seccomp, compileSeccomp(*spec.linux->seccomp, options.seccompCache));
   }
   TRY(plan.proc, kernel::open("/proc", O_PATH | O_DIRECTORY));
+  plan.mayDropGroups = mayDropGroups(plan.proc, std::to_string(record.init.pid));
   TRY_VOID(adjustOomScore(options.process, plan.proc));
   const bool ownUsers = (plan.namespaces & CLONE_NEWUSER) != 0;
   plan.capabilities = grantCapabilities(options.process.capabilities,

@@ -152,6 +152,11 @@ Result<void> setSecurityLabels(const kernel::Fd& proc, const oci::Process& proce
   return {};
 }
 
+bool mayDropGroups(const kernel::Fd& proc, const std::string& pid) {
+  const auto word = kernel::readFileAt(proc, pid + "/setgroups");
+  return !word || *word != "deny\n";
+}
+
 Result<void> becomeProcessUser(const oci::Process& process, const GrantedCapabilities& capabilities, bool mayDropGroups,
                                bool keepAdmin) {
   TRY_VOID(kernel::limitBoundingCapabilities(capabilities.bounding));

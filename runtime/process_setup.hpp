@@ -33,6 +33,10 @@ Result<void> setLimits(const oci::Process& process);
 // What the AppArmor or SELinux of this kernel shall do at exec; `proc` is the host's /proc.
 Result<void> setSecurityLabels(const kernel::Fd& proc, const oci::Process& process);
 
+// False where the user namespace of process `pid` (or "self") forbids setgroups, and those made in it with it: the maps
+// were written by an unprivileged process (user_namespaces(7)). `proc` is the host's /proc.
+bool mayDropGroups(const kernel::Fd& proc, const std::string& pid);
+
 // Bounding set, ids, umask, and the capabilities that the process will have. `mayDropGroups` is false where a user
 // namespace forbids setgroups. `keepAdmin`: CAP_SYS_ADMIN stays until dropAdmin(), for loading a seccomp filter without
 // no_new_privs.

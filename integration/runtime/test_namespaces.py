@@ -166,3 +166,26 @@ def test_time_namespace_has_offsets(runtime, bundle):
         host = float(file.read().split()[0])
     result = runtime.run(bundle.args("/bin/cat", "/proc/uptime"))
     assert float(result.stdout.split()[0]) > host + 999999, result.stderr
+
+
+def test_the_runtime_may_itself_be_in_a_user_namespace(runtime, bundle):
+    """As its root, without the host's rights: no device rules, no setgroups, devices bound instead of made."""
+    for point in ("/sys", "/sys/fs/cgroup"):
+        bundle.without_mount(point)
+    bundle.without_namespace("network").without_namespace("cgroup")
+    bundle.linux["resources"] = {}
+    for mount in bundle.spec["mounts"]:
+        mount["options"] = [option for option in mount["options"] if not option.startswith("gid=")]
+    bundle.shell("id -u; cat /proc/self/setgroups; echo x > /dev/null && echo up; sleep 1000")
+    root = bundle.path / "state"
+    words = [runtime.command()[0], "--root", str(root)]
+    script = f"""
+{' '.join(words)} run --detach --bundle {bundle.write()} inner >{bundle.path}/out </dev/null 2>&1 || cat {bundle.path}/out
+for i in $(seq 100); do grep -q up {bundle.path}/out && break; sleep 0.05; done
+cat {bundle.path}/out
+{' '.join(words)} exec inner /bin/id -u
+{' '.join(words)} delete --force inner
+"""
+    result = subprocess.run(["unshare", "-Urm", "sh", "-c", script], timeout=30, capture_output=True, text=True)
+    assert result.stdout.split() == ["0", "deny", "up", "0"], result.stderr
+    assert result.returncode == 0
