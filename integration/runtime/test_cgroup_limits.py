@@ -1,6 +1,7 @@
 """Limits, as the kernel enforces them, on both cgroup versions (config-linux.md, "Control groups")."""
 
 import json
+import os
 import time
 
 import pytest
