@@ -1,5 +1,6 @@
 // exec: a further process in a container.
 #include <unistd.h>
+#include <csignal>
 
 #include <fmt/format.h>
 
@@ -64,6 +65,14 @@ Result<void> checkStatus(Status status, bool ignorePaused) {
   return {};
 }
 
+// A process that its caller cannot find is ended: the caller will believe that there is none.
+Result<void> recordPid(const std::string& file, const kernel::Process& process) {
+  if (file.empty()) return {};
+  auto written = writePidFile(file, process.pid());
+  if (!written) ignore(process.signal(SIGKILL), "it may have ended");
+  return written;
+}
+
 }  // namespace
 
 Result<int> exec(const Globals& globals, Words words) {
@@ -87,14 +96,16 @@ Result<int> exec(const Globals& globals, Words words) {
 
   if (options.detach) {
     TRY(const ExecutedProcess executed, executeInContainer(record, spec, wanted));
-    if (!options.pidFile.empty()) TRY_VOID(writePidFile(options.pidFile, executed.process.pid()));
+    TRY_VOID(recordPid(options.pidFile, executed.process));
     return 0;
   }
   TRY(Foreground foreground, Foreground::prepare());
   if (!options.noSubreaper) TRY_VOID(kernel::becomeSubreaper());
   TRY(ExecutedProcess executed, executeInContainer(record, spec, wanted));
-  if (!options.pidFile.empty()) TRY_VOID(writePidFile(options.pidFile, executed.process.pid()));
-  return foreground.supervise(executed.process, std::move(executed.terminal));
+  TRY_VOID(recordPid(options.pidFile, executed.process));
+  auto status = foreground.supervise(executed.process, std::move(executed.terminal));
+  if (!status) ignore(executed.process.signal(SIGKILL), "it may have ended");
+  return status;
 }
 
 }  // namespace gantry::runtime

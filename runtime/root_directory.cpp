@@ -27,6 +27,13 @@ void prependComponents(std::deque<std::string>& queue, std::string_view path) {
   queue.insert(queue.begin(), parts.begin(), parts.end());
 }
 
+// Makes and opens it. Somebody else may make it at the same time, which is as good.
+Result<kernel::Fd> makeDirectory(const kernel::Fd& parent, const std::string& name) {
+  auto made = kernel::makeDirectoryAt(parent, name, 0755);
+  if (!made && made.error().code() != Code::AlreadyExists) return std::move(made).error();
+  return kernel::openAt(parent, name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
+}
+
 // Walks below a root on descriptors. The directories on the way are kept, so that ".." goes back to where we came from
 // and never asks the file system, which may have been rearranged meanwhile.
 class Walk {
@@ -71,11 +78,7 @@ class Walk {
 
   Result<void> descend(const std::string& name) {
     auto next = kernel::openAt(directory(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-    if (!next && next.error().code() == Code::NotFound) {
-      // Somebody else may make it at the same time, which is as good.
-      ignore(kernel::makeDirectoryAt(directory(), name, 0755), "opening it tells");
-      next = kernel::openAt(directory(), name, O_PATH | O_DIRECTORY | O_NOFOLLOW);
-    }
+    if (!next && next.error().code() == Code::NotFound) next = makeDirectory(directory(), name);
     TRY(kernel::Fd opened, std::move(next));
     stack_.push_back(std::move(opened));
     return {};
@@ -99,9 +102,8 @@ Result<kernel::Fd> RootDirectory::openOrMakeDirectory(const std::string& path) c
   if (there || there.error().code() != Code::NotFound) return there;
   Walk walk(directory_);
   TRY_VOID(walk.to(path).under(fmt::format("make '{}'", path)));
-  ignore(kernel::makeDirectoryAt(walk.directory(), walk.last(), 0755), "opening it tells");
-  return kernel::openAt(walk.directory(), walk.last(), O_PATH | O_DIRECTORY | O_NOFOLLOW)
-      .under(fmt::format("make '{}'", path));
+  // What is there by now, or "." for a path that ends in "..", cannot be made.
+  return makeDirectory(walk.directory(), walk.last()).under(fmt::format("make '{}'", path));
 }
 
 Result<kernel::Fd> RootDirectory::openOrMakeFile(const std::string& path) const {

@@ -163,3 +163,13 @@ def test_exec_sees_no_descriptor_of_the_hosts(container):
 def test_ps_lists_the_processes(container):
     listed = json.loads(container.runtime.call("ps", "--format", "json", container.id).stdout)
     assert listed == [container.pid]
+
+
+@pytest.mark.ours
+@pytest.mark.parametrize("options", [(), ("--detach",)], ids=["foreground", "detached"])
+def test_exec_leaves_no_process_whose_pid_it_could_not_write(container, options):
+    """The caller takes the failure for "there is none"."""
+    result = container.exec("/bin/sleep", "1234", options=(*options, "--pid-file", "/absent/pid"))
+    assert result.returncode != 0
+    assert "pid file" in result.stderr
+    wait_until(lambda: "1234" not in container.exec("/bin/ps").stdout, "the process is gone")

@@ -376,3 +376,41 @@ def test_files_made_for_mounts_do_not_inherit_the_callers_umask(runtime, bundle)
 def test_a_mount_option_that_the_file_system_does_not_know_fails(runtime, bundle):
     with pytest.raises(RuntimeFailed):
         runtime.probe(bundle.mount("/x", "tmpfs", "tmpfs", "flavour=sweet"))
+
+
+@pytest.mark.ours  # runc from 1.2 on
+@pytest.mark.parametrize("options", [["bind"], ["rbind"], ["rbind", "ridmap"]], ids="-".join)
+def test_idmapped_mounts_show_other_owners(runtime, bundle, directory, options):
+    """The mount's own mappings, whatever the container's user namespace is."""
+    (directory / "shared").mkdir(mode=0o755)
+    (directory / "shared/file").write_text("content")
+    os.chown(directory / "shared/file", 1000, 1001)
+    bundle.mount("/shared", "none", directory / "shared", *options)
+    bundle.spec["mounts"][-1]["uidMappings"] = [{"containerID": 0, "hostID": 5000, "size": 2000}]
+    bundle.spec["mounts"][-1]["gidMappings"] = [{"containerID": 0, "hostID": 7000, "size": 2000}]
+    result = runtime.run(bundle.args("/bin/stat", "-c", "%u %g", "/shared/file"))
+    assert result.stdout == "6000 8001\n", result.stderr
+
+
+@pytest.mark.ours
+def test_the_containers_own_mappings_serve_for_idmapped_mounts(runtime, bundle, directory):
+    (directory / "shared").mkdir(mode=0o777)
+    (directory / "shared").chmod(0o777)
+    bundle.namespace("user")
+    bundle.linux["uidMappings"] = bundle.linux["gidMappings"] = [{"containerID": 0, "hostID": 100000, "size": 65536}]
+    bundle.mount("/shared", "none", directory / "shared", "bind", "idmap")
+    result = runtime.run(bundle)
+    assert "'/shared': make directory 'shared': Permission denied" in result.stderr, "the root is not the container's"
+    (bundle.rootfs / "shared").mkdir()
+    result = runtime.run(bundle.shell("echo x > /shared/made; stat -c '%u %g' /shared/made"))
+    assert result.stdout == "0 0\n", result.stderr
+    made = (directory / "shared/made").stat()
+    assert (made.st_uid, made.st_gid) == (0, 0)
+
+
+@pytest.mark.ours
+def test_an_idmapped_mount_without_mappings_is_refused(runtime, bundle, directory):
+    bundle.mount("/shared", "none", directory, "bind", "idmap")
+    result = runtime.run(bundle)
+    assert result.returncode != 0
+    assert "'idmap' needs uidMappings" in result.stderr
