@@ -73,7 +73,7 @@ async::Task<Result<std::string>> readAll(BodyReaderPtr body, std::size_t limit) 
   while (true) {
     CO_TRY(const std::string piece, co_await body->read());
     if (piece.empty()) co_return all;
-    if (all.size() + piece.size() > limit) {
+    if (piece.size() > limit - all.size()) {
       co_return Error(Code::Exhausted, fmt::format("the body is larger than {}", toString(Bytes{limit})));
     }
     all += piece;

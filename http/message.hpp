@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <map>
 #include <memory>
 #include <optional>
@@ -50,6 +51,8 @@ class BodyReader {
 };
 using BodyReaderPtr = std::shared_ptr<BodyReader>;
 
+// For handlers: the server's own limit on bodies is enough.
+constexpr std::size_t kServersLimit = std::numeric_limits<std::size_t>::max();
 // The whole body; errors as BodyReader::read, and Exhausted above `limit`.
 async::Task<Result<std::string>> readAll(BodyReaderPtr body, std::size_t limit = 64U << 20U);
 

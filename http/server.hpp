@@ -18,8 +18,8 @@ struct ServerLimits {
   std::size_t header = 32U << 10U;
   // A body above this is 413, unless the handler said expectStream().
   std::size_t body = 8U << 20U;
-  // For a header that has begun to come, and for each piece of a body; more is 408. Also how long a client may leave
-  // what we write unread.
+  // For a header that has begun to come, and for each piece of a body; more is 408. Also how long a client may leave a
+  // whole answer unread; a streamed one waits for its client, as an attached terminal does.
   async::Duration progress = std::chrono::seconds(30);
   // Between two requests of one connection.
   async::Duration idle = std::chrono::seconds(120);

@@ -48,7 +48,7 @@ async::Task<> OperatorCalls::handle(http::RequestPtr request, http::ResponderPtr
     co_await streams_.input(std::move(request), form, std::move(responder));
     co_return;
   }
-  auto body = co_await http::readAll(request->body);
+  auto body = co_await http::readAll(request->body, http::kServersLimit);
   if (!body) {
     co_await reply(std::move(responder), http::bodyErrorResponse(body.error()));
     co_return;

@@ -8,7 +8,7 @@ async::Task<std::variant<Body, http::Response>> readBody(http::RequestPtr reques
   if (auto* refusal = std::get_if<http::Response>(&negotiated)) co_return Outcome(std::move(*refusal));
   const Form form = std::get<Form>(negotiated);
   if (form.requestStream) co_return Outcome(http::textResponse(415, "the body of this request is not a stream"));
-  auto text = co_await http::readAll(request->body);
+  auto text = co_await http::readAll(request->body, http::kServersLimit);
   if (!text) co_return Outcome(http::bodyErrorResponse(text.error()));
   Body body{std::move(*text), form};
   co_return Outcome(std::move(body));

@@ -159,7 +159,8 @@ async::Task<> Streams::input(http::RequestPtr request, Form form, http::Responde
   }
   const auto parsed = wire::parseInputRecord(**first, form.request);
   if (!parsed) {
-    co_await reply(std::move(responder), http::textResponse(400, parsed.error().message()));
+    const int status = parsed.error().code() == Code::Unsupported ? 415 : 400;
+    co_await reply(std::move(responder), http::textResponse(status, parsed.error().message()));
     co_return;
   }
   const auto* id = std::get_if<ContainerId>(&*parsed);

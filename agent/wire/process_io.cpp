@@ -52,7 +52,7 @@ Result<InputRecord> parseInputRecord(std::string_view record, Media media) {
   mesos::v1::agent::Call call;
   TRY_VOID(decode(record, media, call));
   if (call.type() != mesos::v1::agent::Call::ATTACH_CONTAINER_INPUT) {
-    return Error::invalid("type", "must be ATTACH_CONTAINER_INPUT");
+    return Error(Code::Unsupported, "type: must be ATTACH_CONTAINER_INPUT in a stream of records");
   }
   if (!call.has_attach_container_input()) return Error::invalid(kPart, "is required");
   const auto& input = call.attach_container_input();

@@ -28,7 +28,7 @@ struct WindowSize {
 struct Heartbeat {};
 using InputRecord = std::variant<ContainerId, StdinData, WindowSize, Heartbeat>;
 
-// InvalidArgument names the field and the reason.
+// InvalidArgument names the field and the reason; Unsupported when it is another call.
 Result<InputRecord> parseInputRecord(std::string_view record, Media media);
 
 }  // namespace gantry::agent::wire

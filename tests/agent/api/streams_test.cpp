@@ -207,6 +207,7 @@ TEST_F(AttachedStreams, EndInputWhenTheContainerEnds) {
 
 TEST_F(AttachedStreams, RefuseInputThatMakesNoSense) {
   EXPECT_EQ(sendInput("").status, 400);
+  EXPECT_EQ(sendInput(http::encodeRecord(R"({"type":"GET_HEALTH"})")).status, 415);
   EXPECT_EQ(sendInput("-1\n{}").status, 400);
   EXPECT_EQ(sendInput("99999999999\n{}").status, 413);
   EXPECT_EQ(sendInput("100\n{}").status, 400);
