@@ -87,9 +87,18 @@ async::Task<Result<std::string>> waitOne(AgentClient agent, std::string id) {
   co_return co_await agent.call(std::move(call));
 }
 
+// What the container's image wants to be ended with.
+int stopSignalOf(const std::string& inspected) {
+  const json container = json::parse(inspected, nullptr, false);
+  return container.is_object() ? container.value("stop_signal", SIGTERM) : SIGTERM;
+}
+
 async::Task<Result<void>> stopOne(AgentClient agent, std::string id, async::Duration grace) {
   if (grace.count() > 0) {
-    CO_TRY_VOID(co_await killOne(agent, id, SIGTERM));
+    std::string path = containerPath(id);
+    CO_TRY(const std::string inspected, co_await agent.get(std::move(path)));
+    const int signal = stopSignalOf(inspected);
+    CO_TRY_VOID(co_await killOne(agent, id, signal));
     auto waiting = waitOne(agent, id);
     const auto ended = co_await async::withTimeout(grace, std::move(waiting));
     if (ended) co_return Result<void>();

@@ -30,19 +30,26 @@ class ProgressLine {
     const std::string digest = progress.value("digest", "");
     const std::string step = progress.value("step", "");
     Layer& layer = layers_[digest];
-    const bool isNew = layer.step != step;
-    layer = {step, progress.value("done", std::uint64_t{0}), progress.value("total", std::uint64_t{0})};
+    const bool unpacks = step == "unpack";
+    const bool isNew = !(unpacks ? layer.unpacks : layer.downloads);
+    (unpacks ? layer.unpacks : layer.downloads) = true;
+    if (!unpacks) {
+      layer.done = progress.value("done", std::uint64_t{0});
+      layer.total = progress.value("total", std::uint64_t{0});
+    }
     if (quiet_) return;
     if (terminal_) {
       draw();
     } else if (isNew) {
-      fmt::print(stderr, "{}: {}\n", shortDigest(digest), step == "unpack" ? "unpacking" : "downloading");
+      fmt::print(stderr, "{}: {}\n", shortDigest(digest), unpacks ? "unpacking" : "downloading");
     }
   }
 
  private:
+  // A layer is unpacked while it is downloaded.
   struct Layer {
-    std::string step;
+    bool downloads = false;
+    bool unpacks = false;
     std::uint64_t done = 0;
     std::uint64_t total = 0;
   };
@@ -52,13 +59,12 @@ class ProgressLine {
     std::uint64_t total = 0;
     std::size_t unpacking = 0;
     for (const auto& [digest, layer] : layers_) {
-      if (layer.step == "unpack") ++unpacking;
-      if (layer.step != "download") continue;
+      if (layer.unpacks) ++unpacking;
       done += layer.done;
       total += layer.total;
     }
-    fmt::print(stderr, "\r\x1b[K{} layers: {} of {} downloading, {} unpacking", layers_.size(), toString(Bytes{done}),
-               toString(Bytes{total}), unpacking);
+    fmt::print(stderr, "\r\x1b[K{} layers: {} of {} downloaded, {} unpacked or being unpacked", layers_.size(),
+               toString(Bytes{done}), toString(Bytes{total}), unpacking);
     std::fflush(stderr);
     drawn_ = true;
   }

@@ -7,13 +7,13 @@
 #include <array>
 #include <cctype>
 #include <charconv>
-#include <csignal>
 #include <cstdlib>
 #include <limits>
 #include <set>
 #include <string_view>
 
 #include "kernel/file.hpp"
+#include "kernel/signals.hpp"
 
 namespace gantry::cli {
 namespace {
@@ -99,20 +99,6 @@ std::optional<PortRange> portRange(std::string_view text) {
   if (!first || !last || *first == 0 || *last < *first) return std::nullopt;
   return PortRange{*first, *last};
 }
-
-struct SignalName {
-  std::string_view name;
-  int number;
-};
-constexpr std::array<SignalName, 31> kSignals = {{
-    {"HUP", SIGHUP},       {"INT", SIGINT},   {"QUIT", SIGQUIT}, {"ILL", SIGILL},   {"TRAP", SIGTRAP},
-    {"ABRT", SIGABRT},     {"BUS", SIGBUS},   {"FPE", SIGFPE},   {"KILL", SIGKILL}, {"USR1", SIGUSR1},
-    {"SEGV", SIGSEGV},     {"USR2", SIGUSR2}, {"PIPE", SIGPIPE}, {"ALRM", SIGALRM}, {"TERM", SIGTERM},
-    {"CHLD", SIGCHLD},     {"CONT", SIGCONT}, {"STOP", SIGSTOP}, {"TSTP", SIGTSTP}, {"TTIN", SIGTTIN},
-    {"TTOU", SIGTTOU},     {"URG", SIGURG},   {"XCPU", SIGXCPU}, {"XFSZ", SIGXFSZ}, {"PROF", SIGPROF},
-    {"VTALRM", SIGVTALRM}, {"IO", SIGIO},     {"PWR", SIGPWR},   {"SYS", SIGSYS},   {"WINCH", SIGWINCH},
-    {"STKFLT", SIGSTKFLT},
-}};
 
 // In the kernel's order: capabilities(7).
 constexpr std::array<std::string_view, 41> kCapabilities = {"CHOWN",
@@ -266,25 +252,8 @@ Result<UlimitSpec> parseUlimit(const std::string& text) {
 }
 
 Result<int> parseSignal(const std::string& text) {
-  std::string name = upper(text);
-  if (const auto number = numberOf<int>(name)) {
-    if (*number >= 1 && *number <= SIGRTMAX) return *number;
-    return malformed("signal", text, "there is none of this number");
-  }
-  if (name.starts_with("SIG")) name.erase(0, 3);
-  for (const SignalName& known : kSignals) {
-    if (known.name == name) return known.number;
-  }
-  for (const auto& [prefix, base, sign] : {std::tuple("RTMIN", SIGRTMIN, 1), std::tuple("RTMAX", SIGRTMAX, -1)}) {
-    const std::size_t length = std::string_view(prefix).size();
-    if (!name.starts_with(prefix)) continue;
-    const std::string_view rest = std::string_view(name).substr(length);
-    if (rest.empty()) return base;
-    const auto offset = numberOf<int>(rest.substr(1));
-    if (rest.front() != (sign > 0 ? '+' : '-') || !offset || *offset < 0 || *offset > SIGRTMAX - SIGRTMIN) break;
-    return base + sign * *offset;
-  }
-  return malformed("signal", text, "there is none of this name");
+  if (const auto number = kernel::parseSignal(text)) return *number;
+  return malformed("signal", text, "there is no such signal");
 }
 
 Result<std::optional<std::vector<std::string>>> parseCapabilities(const std::vector<std::string>& add,

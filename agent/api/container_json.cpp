@@ -4,10 +4,12 @@
 #include <fmt/format.h>
 #include <sys/wait.h>
 
+#include <csignal>
 #include <nlohmann/json.hpp>
 
 #include "agent/containers/request_json.hpp"
 #include "agent/wire/response.hpp"
+#include "kernel/signals.hpp"
 
 namespace gantry::agent::api {
 namespace {
@@ -67,6 +69,7 @@ json summaryOf(const ContainerView& view) {
   if (status.started) summary["started"] = timeText(*status.started);
   if (status.finished) summary["finished"] = timeText(*status.finished);
   if (status.pid > 0) summary["pid"] = status.pid;
+  summary["stop_signal"] = kernel::parseSignal(status.container->imageConfig.config.stopSignal).value_or(SIGTERM);
   summary["networks"] = json::array();
   for (const auto& network : status.networks) summary["networks"].push_back(networkOf(network));
   if (status.termination) summary["exit"] = exitOf(*status.termination);

@@ -11,7 +11,7 @@ import time
 import pytest
 
 from gantrytest.cgroups import Cgroup
-from gantrytest.images import free_port
+from gantrytest.images import free_port, umoci_image
 from gantrytest.oci_runtime import wait_until
 from gantrytest.agent import read_from
 
@@ -102,6 +102,16 @@ def test_stop_kills_what_does_not_listen(agent, image, name):
     begin = time.monotonic()
     assert agent.cli("stop", "--time", "1", name).returncode == 0
     assert time.monotonic() - begin < 8
+
+
+def test_stop_sends_the_signal_that_the_image_names(agent, rootfs_maker, directory, name):
+    layout = directory / "layout"
+    umoci_image(layout, "usr1", rootfs_maker.make(directory / "rootfs"), stopsignal="SIGUSR1")
+    script = "trap 'echo USR1; exit 3' USR1; echo up; while :; do sleep 0.1; done"
+    agent.cli("run", "-d", "--name", name, f"oci:{layout}:usr1", "/bin/sh", "-c", script, check=True)
+    wait_until(lambda: "up" in agent.cli("logs", name).stdout, "it runs")
+    assert agent.cli("stop", name).returncode == 0
+    assert agent.cli("logs", name).stdout == "up\nUSR1\n"
 
 
 def test_logs_follow_until_the_end(agent, image, name):
