@@ -7,8 +7,8 @@
 #include <charconv>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
+#include "agent/containers/oci_runtime.hpp"
 #include "async/descriptor.hpp"
 #include "async/process.hpp"
 #include "async/socket.hpp"
@@ -61,17 +61,10 @@ std::string readRecord(const std::string& directory, const char* name) {
   return std::move(text).value_or("");
 }
 
-std::string lastLine(std::string_view text) {
-  while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.remove_suffix(1);
-  return std::string(text.substr(text.rfind('\n') + 1));
-}
-
-// The sentence in the last line that an OCI runtime logged: the "msg" of runc's JSON lines, or the line as it is.
+// The sentence in a log's last line, an OCI runtime's or the monitor's own.
 std::string lastWords(const std::string& directory, const char* logName) {
-  const std::string line = lastLine(kernel::readFile(pathIn(directory, logName), kMaxLog).value_or(""));
-  const auto parsed = nlohmann::json::parse(line, nullptr, false);
-  if (parsed.is_object() && parsed.contains("msg") && parsed["msg"].is_string()) return parsed["msg"];
-  return line;
+  const auto log = kernel::readFile(pathIn(directory, logName), kMaxLog);
+  return log ? runtimeSentence(*log, "") : "";
 }
 
 // --- streams

@@ -35,7 +35,7 @@ class RuntimeProgram final : public OciRuntime {
 };
 
 // The sentence in what a runtime wrote to its standard error: the "msg" of the last line that has one, as JSON or as
-// runc's key="value" text; otherwise the last line, without the program's name in front.
+// runc's key="value" text; otherwise the last line, without the program's name in front. Empty without any output.
 std::string runtimeSentence(std::string_view output, std::string_view program);
 
 }  // namespace gantry::agent
