@@ -80,4 +80,9 @@ Result<std::vector<MountEntry>> readMountInfo() {
   return parseMountInfo(text);
 }
 
+bool isAtOrBelow(std::string_view path, std::string_view directory) {
+  if (directory == "/") return true;
+  return path == directory || (path.starts_with(directory) && path[directory.size()] == '/');
+}
+
 }  // namespace gantry::kernel

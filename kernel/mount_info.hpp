@@ -27,4 +27,7 @@ Result<std::vector<MountEntry>> parseMountInfo(std::string_view text);
 // The mounts of our own mount namespace.
 Result<std::vector<MountEntry>> readMountInfo();
 
+// Whether a mount at `directory` holds `path`, by their texts: both are absolute and without a slash at the end.
+bool isAtOrBelow(std::string_view path, std::string_view directory);
+
 }  // namespace gantry::kernel

@@ -18,10 +18,6 @@
 namespace gantry::isolators {
 namespace {
 
-bool isAtOrBelow(std::string_view path, std::string_view directory) {
-  return path == directory || (path.starts_with(directory) && path[directory.size()] == '/');
-}
-
 std::string rootfsOf(const Container& container) {
   return container.runtimeDirectory + "/rootfs";
 }
@@ -105,8 +101,8 @@ std::vector<oci::Mount> hostMounts(const std::vector<kernel::MountEntry>& mounts
   std::set<std::string> seen{"/"};
   for (const kernel::MountEntry& entry : mounts) {
     const std::string& path = entry.mountPoint;
-    const bool isOwn = std::ranges::any_of(kOwn, [&](std::string_view own) { return isAtOrBelow(path, own); });
-    if (isOwn || isAtOrBelow(path, hidden) || entry.type == "overlay" || entry.type == "nsfs") continue;
+    const bool isOwn = std::ranges::any_of(kOwn, [&](std::string_view own) { return kernel::isAtOrBelow(path, own); });
+    if (isOwn || kernel::isAtOrBelow(path, hidden) || entry.type == "overlay" || entry.type == "nsfs") continue;
     if (!seen.insert(path).second) continue;
     kept.push_back({.destination = path, .type = "bind", .source = path, .options = {"bind", "rslave"}});
   }

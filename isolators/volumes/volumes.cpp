@@ -42,10 +42,6 @@ bool isAbsolute(std::string_view path) {
   return path.starts_with('/');
 }
 
-bool isAtOrBelow(std::string_view path, std::string_view directory) {
-  return path == directory || (path.starts_with(directory) && path[directory.size()] == '/');
-}
-
 Result<void> checkText(const std::string& field, const std::string& path) {
   if (path.empty()) return Error::invalid(field, "must not be empty");
   if (path.find('\0') != std::string::npos) return Error::invalid(field, "holds a NUL character");
@@ -59,7 +55,7 @@ Result<void> checkShared(const std::string& field, const std::string& path) {
   TRY(const auto mounts, kernel::readMountInfo());
   const kernel::MountEntry* holder = nullptr;
   for (const kernel::MountEntry& entry : mounts) {
-    const bool holds = entry.mountPoint == "/" || isAtOrBelow(path, entry.mountPoint);
+    const bool holds = kernel::isAtOrBelow(path, entry.mountPoint);
     if (holds && (holder == nullptr || entry.mountPoint.size() >= holder->mountPoint.size())) holder = &entry;
   }
   if (holder != nullptr && holder->shared) return {};
@@ -71,7 +67,7 @@ Result<void> checkVolume(const std::string& field, const Volume& volume, bool ha
   const std::string target = normal(volume.containerPath);
   if (isAbsolute(volume.containerPath)) {
     for (const std::string_view kept : {"/proc", "/sys"}) {
-      if (isAtOrBelow(target, kept)) {
+      if (kernel::isAtOrBelow(target, kept)) {
         return Error::invalid(field + ".container_path", fmt::format("'{}' is in {}", volume.containerPath, kept));
       }
     }

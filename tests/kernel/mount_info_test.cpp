@@ -28,6 +28,14 @@ TEST(MountInfo, RefusesALineWithoutASeparator) {
   EXPECT_FALSE(parseMountInfo("36 35 98:0 / / rw\n"));
 }
 
+TEST(MountInfo, TellsAPathBelowFromOneThatOnlyBeginsAlike) {
+  EXPECT_TRUE(isAtOrBelow("/proc", "/proc"));
+  EXPECT_TRUE(isAtOrBelow("/proc/sys", "/proc"));
+  EXPECT_TRUE(isAtOrBelow("/proc", "/"));
+  EXPECT_FALSE(isAtOrBelow("/process", "/proc"));
+  EXPECT_FALSE(isAtOrBelow("/", "/proc"));
+}
+
 TEST(MountInfo, ReadsThisProcessesMounts) {
   const auto entries = readMountInfo();
   ASSERT_TRUE(entries) << entries.error().message();
