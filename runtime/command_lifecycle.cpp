@@ -65,6 +65,8 @@ Result<void> endInit(const ContainerRecord& record) {
   const auto process = kernel::Process::open(record.init);
   if (!process) return {};
   ignore(process->signal(SIGKILL), "it may have ended this moment");
+  // A frozen process of cgroup v1 dies when it is thawed.
+  TRY_VOID(Cgroup(record.cgroups).thaw());
   ignore(kernel::waitReadable({&process->pidfd()}, std::chrono::seconds(10)), "removing the cgroup tells");
   return {};
 }

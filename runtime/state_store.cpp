@@ -48,6 +48,13 @@ Result<void> lock(const kernel::Fd& directory) {
   return {};
 }
 
+// Whether the opened directory still has that path.
+bool isAt(const kernel::Fd& directory, const std::string& path) {
+  const auto ours = kernel::statAt(directory, "", AT_EMPTY_PATH);
+  const auto there = kernel::statAt(kernel::workingDirectory(), path, AT_SYMLINK_NOFOLLOW);
+  return ours && there && ours->st_ino == there->st_ino && ours->st_dev == there->st_dev;
+}
+
 Result<void> replaceUnsynced(const kernel::Fd& directory, const std::string& name, std::string_view data) {
   const std::string temporary = name + ".new";
   TRY(const kernel::Fd file, kernel::openAt(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
@@ -117,7 +124,12 @@ Result<void> checkId(const std::string& id) {
 }
 
 Result<ContainerRecord> ContainerDirectory::load() const {
-  TRY(const std::string text, kernel::readFileAt(directory_, kStateFile));
+  auto read = kernel::readFileAt(directory_, kStateFile);
+  if (!read && read.error().code() == Code::NotFound) {
+    return Error(Code::NotFound,
+                 fmt::format("container '{}' has no state yet, or no more", path_.substr(path_.rfind('/') + 1)));
+  }
+  TRY(const std::string text, std::move(read));
   return parseRecord(text).under(fmt::format("the state file '{}/{}' is damaged", path_, kStateFile));
 }
 
@@ -142,9 +154,10 @@ bool ContainerDirectory::waitsForStart() const {
 Result<Status> ContainerDirectory::status(const ContainerRecord& record) const {
   if (record.init.pid == 0) return Status::Creating;
   if (!isRunning(record.init)) return Status::Stopped;
-  if (waitsForStart()) return Status::Created;
+  // Before it was started, too: `start` would wait for it without end, and hold the lock that `resume` needs.
   const auto frozen = Cgroup(record.cgroups).isFrozen();
-  return frozen && *frozen ? Status::Paused : Status::Running;
+  if (frozen && *frozen) return Status::Paused;
+  return waitsForStart() ? Status::Created : Status::Running;
 }
 
 Result<void> ContainerDirectory::remove() const {
@@ -154,24 +167,32 @@ Result<void> ContainerDirectory::remove() const {
 Result<ContainerDirectory> StateStore::create(const std::string& id) const {
   TRY_VOID(checkId(id));
   const std::string path = fmt::format("{}/{}", root_, id);
-  auto made = kernel::makeDirectoryAt(kernel::workingDirectory(), path, 0700);
-  if (!made && made.error().code() == Code::NotFound) {
-    TRY_VOID(kernel::makeDirectories(root_, 0700));
-    made = kernel::makeDirectoryAt(kernel::workingDirectory(), path, 0700);
+  while (true) {
+    auto made = kernel::makeDirectoryAt(kernel::workingDirectory(), path, 0700);
+    if (!made && made.error().code() == Code::NotFound) {
+      TRY_VOID(kernel::makeDirectories(root_, 0700));
+      made = kernel::makeDirectoryAt(kernel::workingDirectory(), path, 0700);
+    }
+    if (!made && made.error().code() == Code::AlreadyExists) {
+      return Error(Code::AlreadyExists, fmt::format("container with id exists: '{}'", id));
+    }
+    TRY_VOID(std::move(made));
+    auto opened = openDirectory(id);
+    if (!opened && opened.error().code() == Code::NotFound) continue;
+    TRY(ContainerDirectory container, std::move(opened));
+    TRY_VOID(lock(container.directory_));
+    // Before we had the lock, `delete --force` may have taken the empty directory for what a killed `create` left.
+    if (isAt(container.directory_, path)) return container;
   }
-  if (!made && made.error().code() == Code::AlreadyExists) {
-    return Error(Code::AlreadyExists, fmt::format("container with id exists: '{}'", id));
-  }
-  TRY_VOID(std::move(made));
-  return open(id);
 }
 
 Result<ContainerDirectory> StateStore::open(const std::string& id) const {
-  TRY(ContainerDirectory container, openDirectory(id));
-  TRY_VOID(lock(container.directory_));
-  // While we waited, `delete` may have removed what we opened.
-  if (!kernel::exists(container.path_)) return openDirectory(id);
-  return container;
+  while (true) {
+    TRY(ContainerDirectory container, openDirectory(id));
+    TRY_VOID(lock(container.directory_));
+    // While we waited, `delete` may have removed what we opened, and `create` made another one of the same id.
+    if (isAt(container.directory_, container.path_)) return container;
+  }
 }
 
 Result<ContainerDirectory> StateStore::openUnlocked(const std::string& id) const {

@@ -56,7 +56,7 @@ class ContainerDirectory {
   const kernel::Fd& fd() const { return directory_; }
   const std::string& path() const { return path_; }
 
-  // Errors say that the state file is damaged, and where.
+  // NotFound while `create` has not written it; other errors say that the state file is damaged, and where.
   Result<ContainerRecord> load() const;
   Result<void> save(const ContainerRecord& record) const;
   Result<oci::Spec> loadSpec() const;

@@ -201,7 +201,7 @@ def test_pause_and_resume(runtime, bundle):
 def test_a_paused_container_can_be_deleted_by_force(runtime, bundle):
     with runtime.container(bundle.probe("pause")) as container:
         runtime.call("pause", container.id)
-        container.delete("--force")
+        runtime.call("delete", "--force", container.id, timeout=5)
 
 
 def test_huge_limits_are_taken_or_refused_by_name(runtime, bundle):

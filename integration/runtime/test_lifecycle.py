@@ -2,9 +2,12 @@
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
+import threading
+import time
 
 import pytest
 
@@ -237,6 +240,19 @@ def test_a_start_that_was_killed_has_not_started_anything(runtime, bundle):
         assert container.status == "running"
 
 
+def test_a_container_that_is_paused_before_start_cannot_be_started(runtime, bundle):
+    """start would wait for it, and keep resume and delete from it meanwhile."""
+    with runtime.container(bundle.args("/bin/sleep", "1000"), start=False) as container:
+        runtime.call("pause", container.id)
+        assert container.status == "paused"
+        result = runtime.call("start", container.id, check=False, timeout=10)
+        assert result.returncode != 0
+        assert "paused" in result.stderr
+        runtime.call("resume", container.id)
+        container.start()
+        assert container.status == "running"
+
+
 @pytest.mark.ours
 def test_what_a_killed_create_left_can_be_deleted(runtime, bundle):
     """The state is written before there is a process, so that its cgroups are known."""
@@ -312,3 +328,37 @@ def test_a_terminal_takes_the_place_of_closed_standard_streams(runtime, bundle):
         result = subprocess.run(["sh", "-c", '"$@" <&- 2>&-', "sh", *command], timeout=20, capture_output=True, text=True)
         assert result.stdout.strip() == "/dev/pts/0"
         assert result.returncode == 0
+
+
+@pytest.mark.ours
+def test_commands_at_once_neither_hang_nor_leave_anything(runtime, bundle):
+    """Four callers do everything to one id, in any order, while its program ends by itself now and then."""
+    bundle.shell("sleep 0.0$(($$ % 9)); exit 3").write()
+    over = time.monotonic() + 4
+    words = {
+        "create": ["--bundle", str(bundle.path), "one"], "run": ["--bundle", str(bundle.path), "one"],
+        "start": ["one"], "kill": ["one", "KILL"], "exec": ["one", "/bin/true"], "state": ["one"],
+        "pause": ["one"], "resume": ["one"], "delete": ["--force", "one"],
+    }  # fmt: skip
+    strange = []
+
+    def caller(seed):
+        choose = random.Random(seed).choice
+        while time.monotonic() < over:
+            verb = choose(list(words))
+            output = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "capture_output": False}
+            try:
+                result = runtime.call(verb, *words[verb], check=False, timeout=20, **output)
+                if result.returncode < 0 or result.returncode == 134:
+                    strange.append((verb, result))
+            except subprocess.TimeoutExpired:
+                strange.append((verb, "hangs"))
+
+    callers = [threading.Thread(target=caller, args=(seed,)) for seed in range(4)]
+    for each in callers:
+        each.start()
+    for each in callers:
+        each.join()
+    runtime.call("delete", "--force", "one")
+    assert strange == []
+    assert runtime.ids() == []

@@ -4,11 +4,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <optional>
+#include <thread>
 
 #include <gtest/gtest.h>
 
+#include "kernel/file.hpp"
 #include "runtime/steps.hpp"
 
 namespace gantry::runtime {
@@ -89,6 +93,31 @@ TEST_F(Store, KnowsStatesFromTheProcess) {
 TEST(ContainerIds, AreRuncs) {
   for (const char* good : {"web", "a.b", "A_1+x-y", "..."}) EXPECT_TRUE(checkId(good)) << good;
   for (const char* bad : {"", ".", "..", "a/b", "../x", "a b", "a\n", "\xc3\xa4"}) EXPECT_FALSE(checkId(bad)) << bad;
+}
+
+// While `delete` waits for the lock the container may end and another one of the same id begin.
+TEST_F(Store, OpensTheContainerThatHasTheIdOnceTheLockIsFree) {
+  std::optional<ContainerDirectory> first;
+  {
+    auto made = store_.create("web");
+    ASSERT_TRUE(made);
+    first.emplace(*std::move(made));
+  }
+  std::string found;
+  std::thread waiting([&] {
+    const auto opened = store_.open("web");
+    if (opened) found = kernel::readFileAt(opened->fd(), "config.json").value_or("");
+  });
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  ASSERT_TRUE(first->remove());
+  {
+    const auto second = store_.create("web");
+    ASSERT_TRUE(second);
+    ASSERT_TRUE(second->saveSpec("second"));
+  }
+  first.reset();
+  waiting.join();
+  EXPECT_EQ(found, "second");
 }
 
 TEST(Steps, CarryErrorsBetweenProcesses) {
