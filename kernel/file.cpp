@@ -15,6 +15,9 @@
 namespace gantry::kernel {
 namespace {
 
+// Look-ups that openAt2 tries again when renames race with them.
+constexpr int kMostRaces = 10'000;
+
 template <typename Call>
 auto retry(Call call) {
   decltype(call()) result;
@@ -82,11 +85,12 @@ Result<Fd> openAt2(const Fd& directory, const std::string& path, int flags, std:
   how.flags = static_cast<std::uint64_t>(flags) | O_CLOEXEC;
   how.mode = mode;
   how.resolve = resolve;
-  // EAGAIN: a rename raced with a RESOLVE_IN_ROOT look-up.
+  // EAGAIN: a rename raced with a RESOLVE_IN_ROOT look-up. Whoever renames without pause gets an error in the end.
+  int races = 0;
   long raw = -1;
   do {
     raw = ::syscall(SYS_openat2, directory.raw(), path.c_str(), &how, sizeof how);
-  } while (raw < 0 && (errno == EINTR || errno == EAGAIN));
+  } while (raw < 0 && (errno == EINTR || (errno == EAGAIN && ++races < kMostRaces)));
   if (raw < 0) return Error::fromErrno(errno, fmt::format("open '{}'", path));
   return Fd(static_cast<int>(raw));
 }
