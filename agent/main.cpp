@@ -175,10 +175,14 @@ struct Running {
   http::Server& server;
 };
 
+async::Task<Result<ImageStore::Pruned>> pruneOnce(const Running* running) {
+  CO_TRY(std::set<std::string> inUse, running->engine.layersInUse());
+  co_return co_await running->images.prune(std::move(inUse));
+}
+
 async::Task<> pruneImages(const Running* running) {
   while (true) {
-    std::set<std::string> inUse = running->engine.layersInUse();
-    const auto pruned = co_await running->images.prune(std::move(inUse));
+    const auto pruned = co_await pruneOnce(running);
     if (pruned && pruned->layers + pruned->blobs > 0) {
       log::info("deleted what no image needs", {{"layers", pruned->layers}, {"blobs", pruned->blobs}});
     } else if (!pruned && pruned.error().code() != Code::Busy && pruned.error().code() != Code::Cancelled) {

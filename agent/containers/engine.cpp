@@ -11,15 +11,15 @@
 #include "base/log.hpp"
 
 namespace gantry::agent {
-namespace {
+Engine::Engine(EngineParts parts) : parts_(std::move(parts)), scope_(parts_.executor) {}
 
-Error unknown(const ContainerId& id) {
+Error Engine::unknown(const ContainerId& id) const {
+  const std::string text = id.isNested() ? id.parent()->text() : id.text();
+  if (unreadable_.contains(text)) {
+    return Error(Code::Unavailable, fmt::format("container '{}' exists, but its record cannot be read", text));
+  }
   return Error(Code::NotFound, fmt::format("container '{}' is not known", id.text()));
 }
-
-}  // namespace
-
-Engine::Engine(EngineParts parts) : parts_(std::move(parts)), scope_(parts_.executor) {}
 
 async::Task<> Engine::stop() {
   scope_.cancel();
@@ -36,6 +36,7 @@ async::Task<Result<LaunchOutcome>> Engine::launch(isolators::ContainerRequest re
     CO_TRY_VOID(co_await known->launched());
     co_return LaunchOutcome::AlreadyLaunched;
   }
+  if (unreadable_.contains(request.id.text())) co_return unknown(request.id);
   auto checked = checkRequest(request);
   if (checked) checked = parts_.isolators.check(request);
   if (!checked) {
@@ -138,11 +139,15 @@ Result<isolators::Usage> Engine::usage(const ContainerId& id) {
   return parts_.isolators.usage(life->container());
 }
 
-std::set<std::string> Engine::layersInUse() const {
+Result<std::set<std::string>> Engine::layersInUse() const {
   std::set<std::string> layers;
   for (const auto& [id, life] : containers_) {
     const auto& own = life->container().layers;
     layers.insert(own.begin(), own.end());
+  }
+  for (const auto& [id, own] : unreadable_) {
+    if (!own) return Error(Code::Unavailable, fmt::format("the layers of container '{}' are not known", id));
+    layers.insert(own->begin(), own->end());
   }
   return layers;
 }

@@ -27,6 +27,8 @@ class Engine final : public ContainerManager {
   // - One whose launch was cut, or that was running before the host was rebooted, is cleared away and reported.
   // - Whatever is on this host under our directories or in the ledger and belongs to no record is destroyed; so are
   //   sessions.
+  // - A container whose record cannot be read is left as it is, record, processes and all, for an agent that can read
+  //   it. Until then its id is taken, and every call for it fails with Unavailable.
   // - With `rebuild` (the database was corrupt) records are made anew from what runs.
   //
   // Completes when strangers are gone; containers of ours that must be cleared away may take longer.
@@ -46,13 +48,16 @@ class Engine final : public ContainerManager {
   Result<isolators::Usage> usage(const ContainerId& id) override;
 
   const EngineCounters& counters() const { return counters_; }
-  // The layer directories of every container there is, for ImageStore::prune.
-  std::set<std::string> layersInUse() const;
+  // The layer directories of every container there is, for ImageStore::prune. Unavailable when those of one are not
+  // known: no layer may be deleted then.
+  Result<std::set<std::string>> layersInUse() const;
 
  private:
   using LifePtr = std::shared_ptr<ContainerLife>;
   using SessionPtr = std::shared_ptr<SessionLife>;
 
+  // The error for an id that belongs to nothing in this engine.
+  Error unknown(const ContainerId& id) const;
   async::Task<> live(LifePtr life);
   LifePtr findContainer(const ContainerId& id) const;
   SessionPtr findSession(const ContainerId& id) const;
@@ -69,6 +74,8 @@ class Engine final : public ContainerManager {
   EngineCounters counters_;
   std::map<ContainerId, LifePtr> containers_;
   std::map<ContainerId, SessionPtr> sessions_;
+  // Containers whose record cannot be read, by id; with their layers, where at least these are known.
+  std::map<std::string, std::optional<std::vector<std::string>>> unreadable_;
   async::Scope scope_;
 };
 

@@ -11,6 +11,7 @@
 #include "agent/containers/phase.hpp"
 #include "agent/containers/termination.hpp"
 #include "base/log.hpp"
+#include "fetcher/messages.hpp"
 #include "kernel/file.hpp"
 
 namespace gantry::agent {
@@ -28,6 +29,16 @@ Result<std::string> bootId() {
 std::vector<std::string> namesIn(const std::string& directory) {
   auto names = kernel::listDirectory(directory);
   return names ? std::move(*names) : std::vector<std::string>();
+}
+
+// What a container is made of whose record cannot be read, but perhaps this part of it; unset when it cannot be.
+std::optional<std::vector<std::string>> layersOf(const state::ContainerRecord& record) {
+  std::vector<std::string> layers;
+  if (record.image.empty()) return layers;
+  const auto image = fetcher::parseImage(record.image);
+  if (!image) return {};
+  for (const fetcher::Layer& layer : image->layers) layers.push_back(layer.directory);
+  return layers;
 }
 
 Termination cutLaunch() {
@@ -59,7 +70,9 @@ async::Task<Result<void>> Engine::recover(state::Contents contents, bool rebuild
   for (const state::ContainerRecord& record : contents.containers) {
     auto life = ContainerLife::restore(parts_, counters_, record);
     if (!life) {
-      log::error("a container's record cannot be read", {{"container", record.id}, {"reason", life.error()}});
+      log::error("a container's record cannot be read; the container is left as it is",
+                 {{"container", record.id}, {"reason", life.error()}});
+      unreadable_.emplace(record.id, layersOf(record));
       continue;
     }
     takeUp(std::move(*life), rebooted, inLedger.contains(record.id));
@@ -125,8 +138,9 @@ std::set<std::string> Engine::strangers(const state::Contents& contents) const {
   for (const state::LedgerEntry& entry : contents.ledger) names.insert(entry.container);
   for (std::string& name : namesIn(parts_.settings.runtimeDirectory + "/containers")) names.insert(std::move(name));
   std::erase_if(names, [&](const std::string& name) {
+    if (unreadable_.contains(name)) return true;
     const auto id = ContainerId::parse(name);
-    return id && containers_.contains(*id);
+    return id && (containers_.contains(*id) || (id->isNested() && unreadable_.contains(id->parent()->text())));
   });
   return names;
 }

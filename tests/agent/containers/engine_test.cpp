@@ -32,6 +32,12 @@ ContainerId webId() {
   return *ContainerId::parse("web");
 }
 
+SessionRequest session(const char* id = "web.s1") {
+  SessionRequest made(*ContainerId::parse(id));
+  made.command = {.shell = false, .value = "/bin/sh"};
+  return made;
+}
+
 // An agent's engine on a state directory of its own. restart() is the agent's `kill -9` and new start: the engine goes
 // without a chance to do anything, and the next one finds what is on disk.
 class EngineTest : public testing::Test {
@@ -449,6 +455,42 @@ TEST_F(EngineTest, ReportsWhatDidNotSurviveAReboot) {
   EXPECT_EQ(termination->message, "the host was rebooted while the container was running");
 }
 
+TEST_F(EngineTest, LeavesAContainerAloneWhoseRecordItCannotRead) {
+  ASSERT_TRUE(launch(request()));
+  ASSERT_TRUE(run(engine().launchSession(session())));
+  state::ContainerRecord broken = contentsNow().containers.at(0);
+  broken.request = "{";
+  const std::vector<state::Change> changes{state::PutContainer{broken}};
+  ASSERT_TRUE(run(runs_.store->commit(changes)));
+  leftovers_ = {"web"};
+  restart();
+
+  EXPECT_EQ(engine().counters().orphansDestroyed, 0U);
+  EXPECT_TRUE(script_->journal.empty());
+  EXPECT_EQ(monitors_.running(), 2U) << "the container and its session";
+  EXPECT_TRUE(exists("/run/containers/web/config.json"));
+  const std::string sentence = "container 'web' exists, but its record cannot be read";
+  EXPECT_EQ(launch(request()).error().message(), sentence);
+  EXPECT_EQ(run(engine().remove(webId())).error().message(), sentence);
+  EXPECT_EQ(run(engine().kill(session().id, SIGKILL)).error().code(), Code::Unavailable);
+  EXPECT_TRUE(engine().layersInUse());
+
+  const state::Contents contents = storedContents();
+  ASSERT_EQ(contents.containers.size(), 1U);
+  EXPECT_EQ(contents.containers[0].request, "{");
+  EXPECT_FALSE(contents.ledger.empty());
+}
+
+TEST_F(EngineTest, KnowsWhenItDoesNotKnowAContainersLayers) {
+  const state::ContainerRecord broken{.id = "web", .request = "{", .image = "{", .phase = "Running"};
+  const std::vector<state::Change> changes{state::PutContainer{broken}};
+  ASSERT_TRUE(run(runs_.store->commit(changes)));
+  restart();
+  const auto layers = engine().layersInUse();
+  ASSERT_FALSE(layers);
+  EXPECT_EQ(layers.error().message(), "the layers of container 'web' are not known");
+}
+
 TEST_F(EngineTest, RebuildsItsRecordsFromWhatRuns) {
   ASSERT_TRUE(launch(request()));
   const auto init = kernel::identify(engine().status(webId())->pid);
@@ -462,12 +504,6 @@ TEST_F(EngineTest, RebuildsItsRecordsFromWhatRuns) {
   EXPECT_EQ(engine().status(webId())->phase, Phase::Running);
   ASSERT_TRUE(run(engine().kill(webId(), 15)));
   EXPECT_EQ(run(engine().wait(webId()))->waitStatus, 15);
-}
-
-SessionRequest session(const char* id = "web.s1") {
-  SessionRequest made(*ContainerId::parse(id));
-  made.command = {.shell = false, .value = "/bin/sh"};
-  return made;
 }
 
 TEST_F(EngineTest, ASessionRunsInItsContainerAndEndsWithIt) {
