@@ -99,7 +99,10 @@ Result<Process> Process::open(pid_t pid) {
 
 Result<Process> Process::open(const ProcessId& id) {
   TRY(Process process, open(id.pid));
-  if (!isAlive(id)) return Error(Code::NotFound, fmt::format("open process {}: it has ended", id.pid));
+  const auto ticks = startTimeOf(id.pid);
+  if (!ticks && ticks.error().code() != Code::NotFound) return ticks.error();
+  if (!ticks || *ticks != id.startTime)
+    return Error(Code::NotFound, fmt::format("open process {}: it has ended", id.pid));
   return process;
 }
 

@@ -3,6 +3,7 @@
 #include <sys/wait.h>
 #include <csignal>
 
+#include <algorithm>
 #include <functional>
 #include <utility>
 
@@ -26,6 +27,11 @@ using isolators::Limitation;
 
 // How long after a SIGKILL nobody here sent an isolator may still say that it was an exceeded limit.
 constexpr async::Duration kLimitationGrace = std::chrono::milliseconds(100);
+
+// Between two tries to reach a monitor that could not be reached for the host's sake; from the first, doubled, to the
+// longest.
+constexpr async::Duration kFirstPause = std::chrono::milliseconds(100);
+constexpr async::Duration kLongestPause = std::chrono::seconds(10);
 
 std::int64_t nanoseconds(Clock::time_point time) {
   return std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
@@ -137,16 +143,15 @@ async::Task<> ContainerLife::run() {
 
 async::Task<> ContainerLife::resume() {
   const auto self = shared_from_this();
-  auto found = co_await parts_.monitors.find(container_->runtimeDirectory);
+  const auto found = co_await findAgain();
+  const bool stopping = co_await async::isCancelled();
+  if (stopping) co_return;
   if (!found) {
     const std::string message = fmt::format("its monitor could not be found again: {}", found.error().message());
     co_await finish(failedBecause("REASON_IO_SWITCHBOARD_EXITED", message), Record::Keep);
     co_return;
   }
-  monitor_ = std::move(*found);
-  auto process = kernel::Process::open(init_);
-  if (process) {
-    process_ = std::move(*process);
+  if (process_) {
     ++counters_.recovered;
     auto recovered = co_await parts_.isolators.recover(container_);
     if (!recovered) {
@@ -156,6 +161,31 @@ async::Task<> ContainerLife::resume() {
     log::info("container goes on running", {{"container", container_->id().text()}, {"pid", init_.pid}});
   }
   co_await untilEnded();
+}
+
+// Only NotFound says something about the container; the lack of a descriptor, say, is about the host, and passes.
+async::Task<Result<void>> ContainerLife::findAgain() {
+  for (async::Duration pause = kFirstPause;; pause = std::min(pause * 2, kLongestPause)) {
+    auto found = co_await lookForMonitor();
+    if (found || found.error().code() == Code::NotFound) co_return found;
+    CO_TRY_VOID(co_await async::sleep(pause));
+    log::warning("a container's monitor cannot be reached; trying again",
+                 {{"container", container_->id().text()}, {"reason", found.error()}});
+  }
+}
+
+// The process first, so that a kill reaches it whatever becomes of its monitor.
+async::Task<Result<void>> ContainerLife::lookForMonitor() {
+  if (!process_) {
+    auto process = kernel::Process::open(init_);
+    if (process) {
+      process_ = std::move(*process);
+    } else if (process.error().code() != Code::NotFound) {
+      co_return std::move(process).error();
+    }
+  }
+  CO_TRY(monitor_, co_await parts_.monitors.find(container_->runtimeDirectory));
+  co_return Result<void>();
 }
 
 async::Task<> ContainerLife::giveUp(Termination termination) {

@@ -79,6 +79,8 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   async::Task<Result<void>> recordRunning();
 
   // container_life.cpp
+  async::Task<Result<void>> findAgain();
+  async::Task<Result<void>> lookForMonitor();
   async::Task<> untilEnded();
   async::Task<> watchMonitor();
   void limit(isolators::Limitation limitation);

@@ -296,8 +296,12 @@ async::Task<Result<std::unique_ptr<Monitor>>> Monitor::find(std::string director
     socket = std::move(*connected);
   } else if (connected.error().code() != Code::NotFound) {
     co_return std::move(connected).error();
-  } else if (readRecord(directory, protocol::kMonitorRecord).empty()) {
-    co_return Error(Code::NotFound, fmt::format("no monitor ever ran in '{}'", directory));
+  } else {
+    const auto record = kernel::readFile(pathIn(directory, protocol::kMonitorRecord), kMaxRecord);
+    if (!record && record.error().code() != Code::NotFound) co_return record.error();
+    if (!record || record->empty()) {
+      co_return Error(Code::NotFound, fmt::format("no monitor ever ran in '{}'", directory));
+    }
   }
   co_return std::make_unique<SocketMonitor>(std::move(directory), std::move(socket), kernel::Process());
 }

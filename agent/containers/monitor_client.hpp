@@ -56,7 +56,8 @@ class Monitor {
   // Starts a monitor, which at once starts `runtime create` (or exec). Completes when its socket answers. An Error
   // means that nothing was started or that it ended at once; its message has the monitor's own words.
   static async::Task<Result<std::unique_ptr<Monitor>>> start(MonitorCommand command);
-  // Finds the monitor of `directory` again, or what it left there. NotFound when there is no trace of one.
+  // Finds the monitor of `directory` again, or what it left there. NotFound when there is no trace of one; any other
+  // error is about this host, and it may be there all the same.
   static async::Task<Result<std::unique_ptr<Monitor>>> find(std::string directory);
 
   virtual ~Monitor() = default;

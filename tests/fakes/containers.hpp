@@ -125,6 +125,10 @@ class Monitors final : public agent::Monitors {
     co_return monitor;
   }
   async::Task<Result<std::unique_ptr<Monitor>>> find(std::string directory) override {
+    if (unreachable > 0) {
+      --unreachable;
+      co_return Error(Code::Exhausted, "too many open files");
+    }
     const auto found = processes_.find(directory);
     if (found == processes_.end()) co_return Error(Code::NotFound, "no monitor in " + directory);
     std::unique_ptr<Monitor> monitor = std::make_unique<FakeMonitor>(script_, found->second, "monitor created");
@@ -145,6 +149,8 @@ class Monitors final : public agent::Monitors {
 
   std::vector<MonitorCommand> commands;
   bool lostOne = false;
+  // How many more times find() fails for want of descriptors.
+  int unreachable = 0;
 
  private:
   struct FirstProcess {

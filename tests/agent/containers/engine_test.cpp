@@ -351,6 +351,26 @@ TEST_F(EngineTest, ARunningContainerGoesOnAfterARestart) {
   EXPECT_GT(pid, 0);
 }
 
+TEST_F(EngineTest, AContainerOutlivesThatItsMonitorCannotBeReachedForAWhile) {
+  ASSERT_TRUE(launch(request()));
+  monitors_.unreachable = 2;
+  restart();
+  while (monitors_.unreachable > 0) ASSERT_TRUE(run(async::sleep(std::chrono::milliseconds(1))));
+  while (!script_->noted("recover files")) ASSERT_TRUE(run(async::sleep(std::chrono::milliseconds(1))));
+  EXPECT_EQ(engine().status(webId())->phase, Phase::Running);
+  ASSERT_TRUE(run(engine().kill(webId(), SIGTERM)));
+  EXPECT_EQ(run(engine().wait(webId()))->waitStatus, SIGTERM);
+}
+
+TEST_F(EngineTest, AKillReachesAContainerWhoseMonitorCannotBeReached) {
+  ASSERT_TRUE(launch(request()));
+  monitors_.unreachable = 1;
+  restart();
+  while (monitors_.unreachable > 0) ASSERT_TRUE(run(async::sleep(std::chrono::milliseconds(1))));
+  ASSERT_TRUE(run(engine().kill(webId(), SIGTERM)));
+  EXPECT_EQ(run(engine().wait(webId()))->message, "was killed by SIGTERM (15), as requested");
+}
+
 TEST_F(EngineTest, TellsHowAContainerEndedWhileThereWasNoAgent) {
   ASSERT_TRUE(launch(request()));
   const pid_t pid = engine().status(webId())->pid;
