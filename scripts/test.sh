@@ -20,7 +20,7 @@ guest_output=$GANTRY_BUILD/guest.log
 guest=''
 if [ "${GUEST:-yes}" = yes ]; then
   # Version 2 is where only our own runtime is tried: that the tests are right is shown on runc here.
-  GANTRY_TEST_RUNTIMES=gantry-runtime integration/guest/run.sh "${pytest[@]}" integration/runtime integration/agent -q "$@" \
+  PATIENCE=1500 GANTRY_TEST_RUNTIMES=gantry-runtime integration/guest/run.sh "${pytest[@]}" integration/runtime integration/agent -q "$@" \
     >"$guest_output" 2>&1 &
   guest=$!
   trap 'kill $guest 2>/dev/null || true' EXIT

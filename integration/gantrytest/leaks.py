@@ -6,6 +6,8 @@ that other users of the machine neither hide a leak nor cause one.
 
 import os
 import signal
+import socket
+import struct
 import subprocess
 import time
 from dataclasses import dataclass, field
@@ -28,35 +30,34 @@ class Watched:
 
 
 def _interfaces(watched: Watched) -> set[str]:
-    """Interfaces with an address of ours, and the ports of those that are bridges."""
-    if not watched.subnets:
-        return set()
+    """Interfaces with a route into a subnet of ours, and the ports of those that are bridges."""
     found = set()
-    listing = subprocess.run(["ip", "-oneline", "-4", "address"], capture_output=True, text=True, timeout=20).stdout
-    for line in listing.splitlines():
-        words = line.split()
-        name, address = words[1], words[words.index("inet") + 1]
+    for line in Path("/proc/net/route").read_text().splitlines()[1:]:
+        name, destination = line.split()[:2]
+        address = socket.inet_ntoa(struct.pack("=I", int(destination, 16)))
         if not any(address.startswith(subnet) for subnet in watched.subnets):
             continue
-        found.add(f"{name} with {address}")
+        found.add(f"{name} into {address}")
         ports = Path("/sys/class/net", name, "brif")
         if ports.is_dir():
             found.update(f"{port} on {name}" for port in os.listdir(ports))
     return found
 
 
+# Debian has both kinds of tables; a kernel may lack one.
+_nat_listers = ["iptables-legacy-save", "iptables-nft-save"]
+
+
 def _nat_rules(watched: Watched) -> set[str]:
     if not watched.subnets:
         return set()
     found = set()
-    for program in ("iptables-save", "iptables-legacy-save", "iptables-nft-save"):
-        try:
-            listing = subprocess.run([program], capture_output=True, text=True, timeout=20).stdout
-        except FileNotFoundError:
-            continue
-        for line in listing.splitlines():
-            if line.startswith("-A") and any(subnet in line for subnet in watched.subnets):
-                found.add(line)
+    for program in list(_nat_listers):
+        listed = subprocess.run([program], capture_output=True, text=True, timeout=20)
+        if listed.returncode != 0:
+            _nat_listers.remove(program)
+        rules = [line for line in listed.stdout.splitlines() if line.startswith("-A")]
+        found.update(line for line in rules if any(subnet in line for subnet in watched.subnets))
     return found
 
 
@@ -82,14 +83,14 @@ def _mounts(session: Session) -> set[str]:
     return {f"{mount.point} ({mount.kind})" for mount in mountinfo.of_host() if mount.point.startswith(inside)}
 
 
-def _network_namespaces(session: Session) -> set[str]:
+def _network_namespaces(session: Session, pids: set[int]) -> set[str]:
     """Named ones that carry our name, and any that a process of ours holds."""
     found = set()
     named = Path("/run/netns")
     if named.is_dir():
         found.update(str(entry) for entry in named.iterdir() if session.name in entry.name)
     host = os.readlink("/proc/self/ns/net")
-    for pid in processes.of_session(session):
+    for pid in pids:
         try:
             own = os.readlink(f"/proc/{pid}/ns/net")
             held = [os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")]
@@ -100,11 +101,12 @@ def _network_namespaces(session: Session) -> set[str]:
 
 
 def snapshot(session: Session, watched: Watched) -> dict[str, set[str]]:
+    pids = processes.of_session(session)
     return {
         "cgroup": cgroups.below(session.cgroups_root),
         "mount": _mounts(session),
-        "process": {processes.describe(pid) for pid in processes.of_session(session)},
-        "network namespace": _network_namespaces(session),
+        "process": {processes.describe(pid) for pid in pids},
+        "network namespace": _network_namespaces(session, pids),
         "interface": _interfaces(watched),
         "NAT rule": _nat_rules(watched),
         "address": _allocations(watched),
