@@ -31,7 +31,7 @@ async::Task<Result<std::string>> call(std::string program, std::vector<std::stri
   if (program.empty()) co_return Error(Code::NotFound, "it is not installed");
   kernel::Command command;
   command.arguments = std::move(arguments);
-  command.environment = {std::string("PATH=") + kSearchPath};
+  command.environment.push_back(std::string("PATH=") + kSearchPath);
   async::RunOptions options;
   options.input = std::move(input);
   options.deadline = kPatience;
