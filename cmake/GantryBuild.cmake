@@ -37,8 +37,10 @@ target_compile_options(gantry_options INTERFACE -Wall -Wextra -Wpedantic -Wshado
                        -Wno-missing-field-initializers -fno-omit-frame-pointer)
 # What g++ 12 sees in optimised strings, coroutines and Result is not there; the dev
 # preset keeps these warnings.
-target_compile_options(gantry_options INTERFACE
-  $<$<AND:$<CONFIG:Release>,$<CXX_COMPILER_ID:GNU>>:-Wno-restrict;-Wno-array-bounds;-Wno-stringop-overflow;-Wno-maybe-uninitialized;-Wno-mismatched-new-delete>)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_BUILD_TYPE STREQUAL "Release")
+  target_compile_options(gantry_options INTERFACE -Wno-restrict -Wno-array-bounds -Wno-stringop-overflow
+                         -Wno-maybe-uninitialized -Wno-mismatched-new-delete)
+endif()
 if(GANTRY_WERROR)
   target_compile_options(gantry_options INTERFACE -Werror)
 endif()
