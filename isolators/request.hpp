@@ -120,7 +120,7 @@ struct ContainerRequest {
   Resources resources;
   std::vector<Volume> volumes;
   std::vector<NetworkAttachment> networks;
-  // Unset: the container id's first 63 characters.
+  // Unset: see hostnameOf.
   std::optional<std::string> hostname;
   Security security;
   std::vector<Rlimit> rlimits;
@@ -135,5 +135,9 @@ struct ContainerRequest {
 
   bool operator==(const ContainerRequest&) const = default;
 };
+
+// What the container calls itself: what it asked for, otherwise the first 63 characters of its id, as a label of a name
+// may have.
+std::string hostnameOf(const ContainerRequest& request);
 
 }  // namespace gantry::isolators

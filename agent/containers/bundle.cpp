@@ -230,7 +230,7 @@ Result<oci::Spec> buildBundle(const Container& container, const std::vector<Cont
   oci::Spec spec;
   spec.ociVersion = "1.0.2";
   spec.root.emplace();
-  spec.hostname = request.hostname.value_or(request.id.text().substr(0, 63));
+  spec.hostname = isolators::hostnameOf(request);
   spec.mounts = defaultMounts(request.security.privileged);
   spec.linux.emplace();
   spec.linux->cgroupsPath = container.cgroupPath;

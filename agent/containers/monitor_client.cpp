@@ -55,12 +55,6 @@ std::string pathIn(const std::string& directory, const char* name) {
   return fmt::format("{}/{}", directory, name);
 }
 
-// The record's text; empty when there is none.
-std::string readRecord(const std::string& directory, const char* name) {
-  auto text = kernel::readFile(pathIn(directory, name), kMaxRecord);
-  return std::move(text).value_or("");
-}
-
 // The sentence in a log's last line, an OCI runtime's or the monitor's own.
 std::string lastWords(const std::string& directory, const char* logName) {
   const auto log = kernel::readFile(pathIn(directory, logName), kMaxLog);
@@ -130,7 +124,7 @@ class SocketMonitor final : public Monitor {
 
   async::Task<Result<kernel::ProcessId>> created() override {
     while (!init_ && !failure_ && socket_) CO_TRY_VOID(co_await step());
-    if (!init_ && !failure_) init_ = parseProcess(readRecord(directory_, protocol::kInitRecord));
+    if (!init_ && !failure_) init_ = noted(protocol::kInitRecord);
     if (init_) co_return *init_;
     if (!failure_) failure_ = deathBeforeCreation();
     co_return *failure_;
@@ -139,7 +133,10 @@ class SocketMonitor final : public Monitor {
   async::Task<Result<ExitRecord>> exited() override {
     while (!exit_ && !failure_ && socket_) CO_TRY_VOID(co_await step());
     if (failure_) co_return *failure_;
-    if (!exit_) exit_ = parseExit(readRecord(directory_, protocol::kExitRecord));
+    if (!exit_) {
+      const auto text = kernel::readFile(pathIn(directory_, protocol::kExitRecord), kMaxRecord);
+      if (text) exit_ = parseExit(*text);
+    }
     if (!exit_) {
       // The monitor was killed; its container goes on without one.
       CO_TRY(const kernel::ProcessId init, co_await created());
@@ -163,7 +160,7 @@ class SocketMonitor final : public Monitor {
   Result<void> abandon() override {
     over_ = true;
     if (child_) return child_.signal(SIGKILL);
-    const auto id = parseProcess(readRecord(directory_, protocol::kMonitorRecord));
+    const auto id = noted(protocol::kMonitorRecord);
     if (!id) return {};
     auto process = kernel::Process::open(*id);
     if (!process) return {};  // it is gone already
@@ -204,6 +201,11 @@ class SocketMonitor final : public Monitor {
         break;
     }
     co_return Result<void>();
+  }
+
+  std::optional<kernel::ProcessId> noted(const char* record) const {
+    const auto id = readProcessFile(pathIn(directory_, record));
+    return id ? std::optional(*id) : std::nullopt;
   }
 
   Error creationFailure(const std::string& status) const {
@@ -265,6 +267,13 @@ Result<kernel::Fd> openLog(const std::string& directory) {
 
 }  // namespace
 
+Result<kernel::ProcessId> readProcessFile(const std::string& path) {
+  TRY(const std::string text, kernel::readFile(path, kMaxRecord));
+  const auto id = parseProcess(text);
+  if (!id) return Error(Code::NotFound, fmt::format("'{}' names no process", path));
+  return *id;
+}
+
 async::Task<Result<std::unique_ptr<Monitor>>> Monitor::start(MonitorCommand command) {
   const async::Executor executor = co_await async::currentExecutor();
   kernel::Command line = commandLine(command);
@@ -297,11 +306,9 @@ async::Task<Result<std::unique_ptr<Monitor>>> Monitor::find(std::string director
   } else if (connected.error().code() != Code::NotFound) {
     co_return std::move(connected).error();
   } else {
-    const auto record = kernel::readFile(pathIn(directory, protocol::kMonitorRecord), kMaxRecord);
-    if (!record && record.error().code() != Code::NotFound) co_return record.error();
-    if (!record || record->empty()) {
-      co_return Error(Code::NotFound, fmt::format("no monitor ever ran in '{}'", directory));
-    }
+    const auto monitor = readProcessFile(pathIn(directory, protocol::kMonitorRecord));
+    if (!monitor && monitor.error().code() != Code::NotFound) co_return monitor.error();
+    if (!monitor) co_return Error(Code::NotFound, fmt::format("no monitor ever ran in '{}'", directory));
   }
   co_return std::make_unique<SocketMonitor>(std::move(directory), std::move(socket), kernel::Process());
 }

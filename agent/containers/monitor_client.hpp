@@ -49,6 +49,10 @@ struct ExitRecord {
   std::chrono::system_clock::time_point time;
 };
 
+// A process as a monitor writes it to D/monitor and D/init: "<pid> <start time>\n". NotFound when there is no such file
+// or it holds something else.
+Result<kernel::ProcessId> readProcessFile(const std::string& path);
+
 // Only used on the agent's thread. One coroutine at a time awaits created() or exited(). Destroying it leaves a running
 // container and its monitor as they are.
 class Monitor {

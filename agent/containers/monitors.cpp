@@ -1,33 +1,30 @@
 #include "agent/containers/monitors.hpp"
 
-#include <charconv>
+#include <chrono>
 #include <csignal>
-#include <optional>
-#include <string_view>
 
 #include "async/process.hpp"
 #include "async/time.hpp"
+#include "base/monitor_protocol.hpp"
 #include "kernel/file.hpp"
 #include "kernel/process.hpp"
 
 namespace gantry::agent {
 
-std::optional<kernel::ProcessId> readProcessFile(const std::string& path) {
-  const auto text = kernel::readFile(path, 64);
-  if (!text) return {};
-  kernel::ProcessId id;
-  const char* const end = text->data() + text->size();
-  const auto pid = std::from_chars(text->data(), end, id.pid);
-  if (pid.ec != std::errc() || pid.ptr == end || *pid.ptr != ' ') return {};
-  const auto start = std::from_chars(pid.ptr + 1, end, id.startTime);
-  if (start.ec != std::errc()) return {};
-  return id;
+namespace {
+
+// Between two tries to open a monitor's process.
+constexpr async::Duration kPause = std::chrono::seconds(1);
+
+Result<kernel::Process> openNoted(const std::string& directory, const char* record) {
+  TRY(const kernel::ProcessId id, readProcessFile(directory + "/" + record));
+  return kernel::Process::open(id);
 }
 
+}  // namespace
+
 void killFirstProcess(const std::string& directory) {
-  const auto id = readProcessFile(directory + "/init");
-  if (!id) return;
-  const auto process = kernel::Process::open(*id);
+  const auto process = openNoted(directory, monitor_protocol::kInitRecord);
   if (process) ignore(process->signal(SIGKILL), "it has ended");
 }
 
@@ -40,16 +37,20 @@ async::Task<Result<std::unique_ptr<Monitor>>> MonitorPrograms::find(std::string 
 }
 
 async::Task<> MonitorPrograms::lost(std::string directory) {
-  const auto id = readProcessFile(directory + "/monitor");
-  if (id) {
-    const auto process = kernel::Process::open(*id);
+  while (true) {
+    auto process = openNoted(directory, monitor_protocol::kMonitorRecord);
     if (process) {
       const auto ended = co_await async::ended(*process);
       if (!ended) co_return;  // cancelled
+      break;
     }
+    if (process.error().code() == Code::NotFound) break;
+    // The host has no descriptor left, say, which is no reason to end a container.
+    const auto slept = co_await async::sleep(kPause);
+    if (!slept) co_return;
   }
   // The record is written before the monitor ends.
-  if (!kernel::exists(directory + "/exit")) co_return;
+  if (!kernel::exists(directory + "/" + monitor_protocol::kExitRecord)) co_return;
   co_await async::never();
 }
 

@@ -29,9 +29,6 @@ class MonitorPrograms final : public Monitors {
   async::Task<> lost(std::string directory) override;
 };
 
-// A process as a monitor writes it to D/monitor and D/init: "<pid> <start time>\n". Nothing when there is no such file.
-std::optional<kernel::ProcessId> readProcessFile(const std::string& path);
-
 // Kills the first process that the monitor of `directory` noted there, if it still runs.
 void killFirstProcess(const std::string& directory);
 

@@ -42,10 +42,6 @@ std::vector<network::Wanted> wantedBy(const ContainerRequest& request) {
   return wanted;
 }
 
-std::string hostnameOf(const ContainerRequest& request) {
-  return request.hostname.value_or(request.id.text().substr(0, 63));
-}
-
 // Of the host; empty when there is none.
 std::string hostFile(const char* path) {
   return kernel::readFile(path, std::size_t{1} << 20U).value_or("");
