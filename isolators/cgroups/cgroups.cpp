@@ -1,7 +1,6 @@
 #include "isolators/cgroups/cgroups.hpp"
 
 #include <fcntl.h>
-#include <sys/stat.h>
 #include <cmath>
 #include <csignal>
 
@@ -58,7 +57,16 @@ Result<bool> removeGroups(const kernel::CgroupLayout& layout, const std::string&
 }  // namespace
 
 Result<void> CgroupsIsolator::check(const ContainerRequest& request) const {
-  return checkLimits(request.resources, host_);
+  TRY_VOID(checkLimits(request.resources, host_));
+  const std::string path = fmt::format("/{}/{}", settings_.root, request.id.text());
+  for (const kernel::CgroupHierarchy& hierarchy : host_.layout.hierarchies) {
+    if (!kernel::exists(hierarchy.mountPoint + path)) continue;
+    return Error(Code::AlreadyExists,
+                 fmt::format("container_id: cgroup '{}' exists and is of no container of this agent; another id, or "
+                             "another --cgroups_root, keeps clear of it",
+                             path));
+  }
+  return {};
 }
 
 std::vector<KernelObject> CgroupsIsolator::plan(const Container& container) const {
@@ -103,22 +111,6 @@ async::Task<Result<void>> CgroupsIsolator::cleanup(ContainerPtr container) {
     CO_TRY_VOID(co_await async::sleep(pause));
     pause = std::min(pause * 2, std::chrono::milliseconds(100));
   }
-}
-
-std::vector<std::string> CgroupsIsolator::leftovers() const {
-  std::vector<std::string> ids;
-  for (const kernel::CgroupHierarchy& hierarchy : host_.layout.hierarchies) {
-    const std::string root = fmt::format("{}/{}", hierarchy.mountPoint, settings_.root);
-    const auto names = kernel::listDirectory(root);
-    if (!names) continue;
-    for (const std::string& name : *names) {
-      const auto status = kernel::statAt(kernel::workingDirectory(), fmt::format("{}/{}", root, name));
-      if (status && S_ISDIR(status->st_mode)) ids.push_back(name);
-    }
-  }
-  std::sort(ids.begin(), ids.end());
-  ids.erase(std::unique(ids.begin(), ids.end()), ids.end());
-  return ids;
 }
 
 void removeRootGroup(const CgroupHost& host, const std::string& root) {

@@ -138,7 +138,6 @@ TEST_F(CgroupsKernel, CleansUpWhatIsStillRunning) {
   makeGroups();
   ASSERT_TRUE(kernel::makeDirectories(layout_.hierarchies.back().mountPoint + container_->cgroupPath + "/below", 0755));
   const pid_t child = start(1);
-  EXPECT_EQ(isolator_->leftovers(), std::vector<std::string>{"web"});
   Usage usage;
   const auto read = isolator_->usage(*container_, usage);
   ASSERT_TRUE(read) << read.error().message();
@@ -150,7 +149,19 @@ TEST_F(CgroupsKernel, CleansUpWhatIsStillRunning) {
   ::waitpid(child, &status, 0);
   EXPECT_EQ(status, SIGKILL);
   EXPECT_TRUE(run(isolator_->cleanup(container_)));
-  EXPECT_TRUE(isolator_->leftovers().empty());
+}
+
+TEST_F(CgroupsKernel, KeepsClearOfGroupsThatAreNotOurs) {
+  EXPECT_TRUE(isolator_->check(container_->request));
+  makeGroups();
+  const auto refused = isolator_->check(container_->request);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code(), Code::AlreadyExists);
+  EXPECT_EQ(refused.error().message(), "container_id: cgroup '" + container_->cgroupPath +
+                                           "' exists and is of no container of this agent; another id, or another "
+                                           "--cgroups_root, keeps clear of it");
+  EXPECT_TRUE(isolator_->leftovers().empty()) << "nobody is destroyed for a name";
+  EXPECT_TRUE(run(isolator_->cleanup(container_)));
 }
 
 TEST_F(CgroupsKernel, PlansTheGroup) {
