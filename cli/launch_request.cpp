@@ -127,6 +127,7 @@ json optionsJson(const RunOptions& options) {
   if (!options.workdir.empty()) extra["working_directory"] = options.workdir;
   if (options.readOnly) extra["read_only_rootfs"] = true;
   if (options.privileged) extra["privileged"] = true;
+  if (!options.capAdd.empty() || !options.capDrop.empty()) extra["only_root_has_capabilities"] = true;
   for (const std::string& text : options.labels) {
     const auto [key, value] = parseLabel(text);
     extra["labels"][key] = value;

@@ -94,6 +94,9 @@ struct Security {
   // Names as "CAP_NET_BIND_SERVICE".
   std::optional<std::vector<std::string>> effectiveCapabilities;
   std::optional<std::vector<std::string>> boundingCapabilities;
+  // Docker's rule in place of Mesos': the effective capabilities are root's, and a program of another user has them in
+  // its bounding set only.
+  bool onlyRootHasCapabilities = false;
   bool seccompUnconfined = false;
   bool readOnlyRootfs = false;
 

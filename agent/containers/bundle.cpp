@@ -250,7 +250,8 @@ Result<oci::Spec> buildBundle(const Container& container, const std::vector<Cont
     putByKey(process.rlimits, oci::Rlimit{limit.type, limit.soft, limit.hard}, &oci::Rlimit::type);
   }
   process.env = environmentOf(container, contributions, user, spec.hostname);
-  if (user.user.uid != 0 && !request.security.effectiveCapabilities) keepBoundingSetOnly(process.capabilities);
+  const bool keepsCapabilities = request.security.effectiveCapabilities && !request.security.onlyRootHasCapabilities;
+  if (user.user.uid != 0 && !keepsCapabilities) keepBoundingSetOnly(process.capabilities);
   ENSURE(!spec.root->path.empty(), "no isolator contributed a root file system");
   TRY_VOID(checkStrings(process));
   return spec;

@@ -25,8 +25,8 @@ Result<std::vector<std::string>> commandLine(const isolators::Command& command, 
 //   isolators'; the request's.
 // - Contributions are folded in order. Of two namespaces, rlimits or devices with the same type or path the later one
 //   stays; a mount replaces the default mount at the same destination; the request's rlimits come last.
-// - A user other than root keeps capabilities only when the request asks for them: otherwise just the bounding set
-// stays.
+// - A user other than root keeps capabilities only when the request asks for them and does not want them for root
+// alone: otherwise just the bounding set stays.
 //
 // `sandbox` is where the container sees its sandbox. InvalidArgument names what is wrong.
 Result<oci::Spec> buildBundle(const isolators::Container& container,

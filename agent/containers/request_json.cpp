@@ -110,6 +110,7 @@ json fromSecurity(const Security& security) {
   setIf(object, "share_pid_namespace", security.sharePidNamespace);
   set(object, "effective_capabilities", security.effectiveCapabilities);
   set(object, "bounding_capabilities", security.boundingCapabilities);
+  setIf(object, "only_root_has_capabilities", security.onlyRootHasCapabilities);
   setIf(object, "seccomp_unconfined", security.seccompUnconfined);
   setIf(object, "read_only_rootfs", security.readOnlyRootfs);
   return object;
@@ -270,6 +271,7 @@ Security readSecurity(Reader from) {
   from.read("share_pid_namespace", security.sharePidNamespace);
   from.read("effective_capabilities", security.effectiveCapabilities);
   from.read("bounding_capabilities", security.boundingCapabilities);
+  from.read("only_root_has_capabilities", security.onlyRootHasCapabilities);
   from.read("seccomp_unconfined", security.seccompUnconfined);
   from.read("read_only_rootfs", security.readOnlyRootfs);
   return security;

@@ -125,6 +125,7 @@ Result<isolators::ContainerRequest> parseLaunch(std::string_view body, Media med
   request.openStdin = request.openStdin || options.open_stdin();
   request.security.readOnlyRootfs = options.read_only_rootfs();
   request.security.privileged = options.privileged();
+  request.security.onlyRootHasCapabilities = options.only_root_has_capabilities();
   for (const auto& [key, value] : options.labels()) request.labels[key] = value;
   return request;
 }

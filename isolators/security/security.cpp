@@ -112,7 +112,8 @@ oci::Capabilities SecurityIsolator::capabilitiesFor(const Security& security) co
   const Names most = common(ceiling(), host_.capabilities);
   oci::Capabilities sets;
   if (security.effectiveCapabilities) {
-    sets.effective = sets.permitted = sets.inheritable = sets.ambient = *security.effectiveCapabilities;
+    sets.effective = sets.permitted = *security.effectiveCapabilities;
+    if (!security.onlyRootHasCapabilities) sets.inheritable = sets.ambient = *security.effectiveCapabilities;
     sets.bounding = security.boundingCapabilities.value_or(*security.effectiveCapabilities);
     return sets;
   }

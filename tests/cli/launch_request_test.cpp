@@ -97,6 +97,7 @@ TEST(LaunchBody, IsUnderstoodByTheAgent) {
   EXPECT_TRUE(request.security.privileged);
   EXPECT_TRUE(request.security.seccompUnconfined);
   EXPECT_TRUE(request.security.effectiveCapabilities->empty());
+  EXPECT_TRUE(request.security.onlyRootHasCapabilities);
   EXPECT_EQ(request.labels.at("a"), "b");
   EXPECT_EQ(request.rlimits,
             (std::vector<isolators::Rlimit>{{"RLIMIT_NOFILE", 10, 20}, {"RLIMIT_CORE", UINT64_MAX, UINT64_MAX}}));

@@ -185,6 +185,10 @@ TEST(BuildBundle, OnlyRootHasCapabilitiesWithoutAskingForThem) {
 
   from.request.security.effectiveCapabilities = Line{"CAP_CHOWN", "CAP_KILL"};
   EXPECT_EQ(build(from, {twoCapabilities()}, someone).process->capabilities->effective.size(), 2U);
+
+  from.request.security.onlyRootHasCapabilities = true;
+  EXPECT_EQ(build(from, {twoCapabilities()}, someone).process->capabilities, kept);
+  EXPECT_EQ(build(from, {twoCapabilities()}).process->capabilities->effective.size(), 2U);
 }
 
 TEST(BuildBundle, RefusesStringsThatTheKernelWouldCut) {

@@ -41,6 +41,7 @@ ContainerRequest requestWithEverySet() {
                       .sharePidNamespace = true,
                       .effectiveCapabilities = std::vector<std::string>{},
                       .boundingCapabilities = std::vector<std::string>{"CAP_CHOWN"},
+                      .onlyRootHasCapabilities = true,
                       .seccompUnconfined = true,
                       .readOnlyRootfs = true};
   request.rlimits.push_back({.type = "RLIMIT_NOFILE", .soft = 1, .hard = UINT64_MAX});

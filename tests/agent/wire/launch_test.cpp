@@ -295,9 +295,10 @@ TEST(GantryLaunch, AddsWhatMesosCannotExpress) {
   const auto request = parseLaunch(
       R"({"launch_container":{"container_id":{"value":"c"},"command":{"value":"cat"}},
           "options":{"open_stdin":true,"working_directory":"/tmp","read_only_rootfs":true,"privileged":true,
-                     "labels":{"a":"b"}}})",
+                     "only_root_has_capabilities":true,"labels":{"a":"b"}}})",
       Media::Json);
   ASSERT_TRUE(request) << request.error().message();
+  EXPECT_TRUE(request->security.onlyRootHasCapabilities);
   EXPECT_TRUE(request->openStdin);
   EXPECT_FALSE(request->terminal);
   EXPECT_EQ(request->command.workingDirectory, "/tmp");

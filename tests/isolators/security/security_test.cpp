@@ -81,6 +81,18 @@ TEST(Security, GivesNamedCapabilitiesToEverySet) {
   EXPECT_EQ(isolator.contribute(asked).capabilities->bounding.size(), 2U);
 }
 
+TEST(Security, LeavesInheritableAndAmbientEmptyWhenOnlyRootHasCapabilities) {
+  const SecurityIsolator isolator(kHost, {});
+  auto asked = request();
+  asked.security.effectiveCapabilities = {"CAP_NET_ADMIN"};
+  asked.security.onlyRootHasCapabilities = true;
+  const oci::Capabilities sets = *isolator.contribute(asked).capabilities;
+  EXPECT_EQ(sets.effective, Names{"CAP_NET_ADMIN"});
+  EXPECT_EQ(sets.permitted, Names{"CAP_NET_ADMIN"});
+  EXPECT_TRUE(sets.inheritable.empty());
+  EXPECT_TRUE(sets.ambient.empty());
+}
+
 TEST(Security, RefusesCapabilitiesItCannotGive) {
   const SecurityIsolator isolator(kHost, {});
   EXPECT_EQ(refusalOf(isolator, {.effectiveCapabilities = Names{"CAP_MAGIC"}}),
