@@ -34,7 +34,7 @@ Result<void> checkClash(const Subnet& subnet, std::string_view routes, std::stri
 struct BridgeOptions {
   Subnet subnet;
   std::string interface;
-  // Keeps the addresses in use; it should not outlive a reboot, as the containers do not.
+  // Keeps the addresses in use, and a mark while there are rules; it should not outlive a reboot, as these do not.
   std::string addressDirectory;
 };
 // What requests call kDefaultNetwork has the interface's name for the plug-ins: they name chains after the network and

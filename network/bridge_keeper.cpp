@@ -26,10 +26,14 @@ Result<bool> removeUnlessUsed(const std::string& interface) {
 }  // namespace
 
 BridgeKeeper::BridgeKeeper(async::Executor executor, async::WorkerPool& pool, BridgeOptions options)
-    : pool_(pool), options_(std::move(options)), network_(defaultBridge(options_)), turnEnded_(std::move(executor)) {}
+    : pool_(pool),
+      options_(std::move(options)),
+      network_(defaultBridge(options_)),
+      marker_(fmt::format("{}/{}.rules", options_.addressDirectory, options_.interface)),
+      turnEnded_(std::move(executor)) {}
 
 bool BridgeKeeper::isUp() const {
-  return raised_ || kernel::exists(pathOf(options_.interface));
+  return kernel::exists(marker_) || kernel::exists(pathOf(options_.interface));
 }
 
 async::Task<Result<void>> BridgeKeeper::takeTurn() {
@@ -43,12 +47,26 @@ void BridgeKeeper::endTurn() {
   turnEnded_.notify();
 }
 
+async::Task<Result<void>> BridgeKeeper::makeRules(Iptables iptables) {
+  CO_TRY_VOID(kernel::replaceVolatileFile(marker_, ""));
+  CO_TRY_VOID(co_await setBridgeRules(std::move(iptables), options_.subnet, options_.interface));
+  raised_ = true;
+  co_return Result<void>();
+}
+
+async::Task<Result<void>> BridgeKeeper::removeRules(Iptables iptables) {
+  CO_TRY_VOID(co_await removeBridgeRules(std::move(iptables), options_.interface));
+  raised_ = false;
+  const auto unmarked = kernel::unlink(marker_);
+  if (!unmarked && unmarked.error().code() != Code::NotFound) co_return unmarked.error();
+  co_return Result<void>();
+}
+
 async::Task<Result<void>> BridgeKeeper::raise(std::optional<Iptables> iptables) {
   if (!iptables) co_return Error(Code::Unavailable, "the default network needs iptables, which does not work here");
   CO_TRY_VOID(co_await takeTurn());
   Result<void> done;
-  if (!raised_) done = co_await setBridgeRules(*iptables, options_.subnet, options_.interface);
-  if (done) raised_ = true;
+  if (!raised_) done = co_await makeRules(*iptables);
   endTurn();
   co_return done;
 }
@@ -59,10 +77,7 @@ async::Task<Result<void>> BridgeKeeper::lower(std::optional<Iptables> iptables) 
   const Result<bool> removed = co_await pool_.run(std::move(removing));
   Result<void> done;
   if (!removed) done = removed.error();
-  if (removed && *removed && iptables) {
-    done = co_await removeBridgeRules(*iptables, options_.interface);
-    if (done) raised_ = false;
-  }
+  if (removed && *removed && iptables) done = co_await removeRules(*iptables);
   endTurn();
   co_return done;
 }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 
 #include "async/event.hpp"
 #include "async/task.hpp"
@@ -22,7 +23,8 @@ class BridgeKeeper {
 
   const NetworkConfig& network() const { return network_; }
   const Subnet& subnet() const { return options_.subnet; }
-  // Its interface exists, or its rules do.
+  // Its interface exists, or its rules may: also when an agent before this one was killed while it made or removed
+  // them.
   bool isUp() const;
 
   // Makes the rules, once: somebody who flushes the host's rules later must restart the agent, as with every engine.
@@ -34,10 +36,15 @@ class BridgeKeeper {
  private:
   async::Task<Result<void>> takeTurn();
   void endTurn();
+  async::Task<Result<void>> makeRules(Iptables iptables);
+  async::Task<Result<void>> removeRules(Iptables iptables);
 
   async::WorkerPool& pool_;
   const BridgeOptions options_;
   const NetworkConfig network_;
+  // This file is there before the rules are and until they are gone. The rules come before the interface and go after
+  // it, so that the interface alone does not tell.
+  const std::string marker_;
   bool raised_ = false;
   bool busy_ = false;
   async::Notification turnEnded_;

@@ -13,6 +13,7 @@
 #include "async/scope.hpp"
 #include "kernel/file.hpp"
 #include "kernel/net_namespace.hpp"
+#include "network/bridge_keeper.hpp"
 
 namespace gantry::network {
 namespace {
@@ -226,6 +227,24 @@ TEST_F(NetworksTest, UndoesWhatAnEarlierAgentDid) {
   EXPECT_EQ(rulesFor(before->attached[0].addresses[0]), "");
   EXPECT_FALSE(kernel::exists(directory_ + "/cni/addresses/" + kBridge + "/" + before->attached[0].addresses[0]));
   EXPECT_TRUE(networks_->check("other", {{"bridge", {held}}}, kField));
+}
+
+TEST_F(NetworksTest, TakesAwayTheRulesOfAnAgentKilledBeforeThereWasABridge) {
+  close();
+  auto finding = findIptables(directory_ + "/cni/bin");
+  auto iptables = async::runUntilDone(loop_, std::move(finding));
+  ASSERT_TRUE(iptables) << iptables.error().message();
+  {
+    BridgeKeeper killed(loop_.get_executor(), pool_,
+                        {*parseSubnet(kPrefix + "0/24"), kBridge, directory_ + "/cni/addresses"});
+    EXPECT_FALSE(killed.isUp());
+    auto raising = killed.raise(*iptables);
+    ASSERT_TRUE(async::runUntilDone(loop_, std::move(raising)));
+  }
+  EXPECT_NE(rulesFor(kPrefix), "");
+  open();
+  shell("sleep 2");
+  EXPECT_EQ(rulesFor(kBridge), "");
 }
 
 TEST_F(NetworksTest, TakesTheBridgeAwaySoonAfterTheLastContainer) {
