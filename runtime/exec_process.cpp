@@ -59,6 +59,7 @@ class ExecChild {
   Result<void> runSteps() {
     TRY_VOID(enter(Step::JoinCgroup, [&] { return joinCgroup(); }));
     TRY_VOID(enter(Step::Namespaces, [&] { return joinNamespaces(); }));
+    TRY_VOID(enter(Step::CloneAgain, [&] { return cloneAgain(); }));
     TRY_VOID(enter(Step::Session, [&] { return startSession(); }));
     TRY_VOID(enter(Step::Console, [&] { return setUpConsole(); }));
     TRY_VOID(enter(Step::Limits, [&] { return setLimits(process_); }));
@@ -85,10 +86,30 @@ class ExecChild {
   }
 
   Result<void> joinNamespaces() {
-    if (plan_.namespaces == 0) return {};
-    TRY_VOID(kernel::joinNamespaces(plan_.init.pidfd(), plan_.namespaces));
+    // With the rights that we have before we are in the container's user namespace.
+    if (entersPidNamespace()) TRY_VOID(kernel::joinNamespaces(plan_.init.pidfd(), CLONE_NEWPID));
+    const std::uint64_t others = plan_.namespaces & ~std::uint64_t{CLONE_NEWPID};
+    if (others == 0) return {};
+    TRY_VOID(kernel::joinNamespaces(plan_.init.pidfd(), others));
     if ((plan_.namespaces & CLONE_NEWUSER) == 0) return {};
     return plan_.mayDropGroups ? kernel::becomeUser(0, 0, {}) : kernel::becomeUserKeepingGroups(0, 0);
+  }
+
+  // A pid namespace is only ever entered by being born in it, and whoever is in it can be looked into by a container
+  // with CAP_SYS_PTRACE. So who is born there holds nothing of the host's: neither cgroups nor /proc, except to set a
+  // label.
+  Result<void> cloneAgain() {
+    plan_.cgroup = CgroupJoin();
+    if (process_.apparmorProfile.empty() && process_.selinuxLabel.empty()) plan_.proc.reset();
+    if (!entersPidNamespace()) return {};
+    TRY(kernel::Process child, kernel::cloneProcess(CLONE_PARENT, kernel::Fd()));
+    if (!child) return {};
+    Message cloned;
+    cloned.kind = Message::Kind::Cloned;
+    cloned.pid = child.pid();
+    TRY(cloned.descriptor, kernel::duplicate(child.pidfd()));
+    TRY_VOID(send(plan_.messages, cloned));
+    ::_exit(0);
   }
 
   Result<void> startSession() {
@@ -104,6 +125,8 @@ class ExecChild {
     TRY_VOID(useTerminal(console.terminal));
     return giveStdioTo(process_.user.uid);
   }
+
+  bool entersPidNamespace() const { return (plan_.namespaces & CLONE_NEWPID) != 0; }
 
   ExecPlan& plan_;
   const oci::Process& process_;
@@ -171,15 +194,21 @@ Result<kernel::Fd> connectConsole(const ExecOptions& options, ExecPlan& plan) {
   return std::move(pair.second);
 }
 
-// Until the program runs.
-Result<void> follow(const ContainerRecord& record, const oci::Spec& spec, pid_t pid, const kernel::Fd& messages) {
+// Until the program runs. `child` becomes the child's child when that is cloned in its place.
+Result<void> follow(const ContainerRecord& record, const oci::Spec& spec, kernel::Process& child,
+                    const kernel::Fd& messages) {
   while (true) {
-    TRY(const Message message, receive(messages));
+    TRY(Message message, receive(messages));
+    if (message.kind == Message::Kind::Cloned) {
+      ignore(child.wait(), "it has done its part");
+      child = kernel::Process(message.pid, std::move(message.descriptor));
+      continue;
+    }
     if (message.kind == Message::Kind::Failed) return toError(message);
     if (message.kind != Message::Kind::Listener) return {};
     const oci::Seccomp& seccomp = *spec.linux->seccomp;
     TRY_VOID(sendSeccompListener(seccomp.listenerPath, message.descriptor,
-                                 seccompStateJson(record, Status::Running, pid, seccomp)));
+                                 seccompStateJson(record, Status::Running, child.pid(), seccomp)));
     Message proceed;
     proceed.kind = Message::Kind::Proceed;
     TRY_VOID(send(messages, proceed));
@@ -195,11 +224,6 @@ Result<ExecutedProcess> executeInContainer(const ContainerRecord& record, const 
   TRY(kernel::SocketPair pair, kernel::socketPair(SOCK_SEQPACKET));
   plan.messages = std::move(pair.first);
 
-  // A pid namespace is only ever entered by being born in it.
-  if ((plan.namespaces & CLONE_NEWPID) != 0) {
-    TRY_VOID(kernel::joinNamespaces(plan.init.pidfd(), CLONE_NEWPID).under("join the pid namespace"));
-    plan.namespaces &= ~std::uint64_t{CLONE_NEWPID};
-  }
   TRY(kernel::Process child, kernel::cloneProcess(0, plan.cgroup.intoCgroup()));
   if (!child) {
     pair.second.reset();
@@ -208,7 +232,7 @@ Result<ExecutedProcess> executeInContainer(const ContainerRecord& record, const 
   }
   plan.messages.reset();
   plan.consoleSocket.reset();
-  const auto followed = follow(record, spec, child.pid(), pair.second);
+  const auto followed = follow(record, spec, child, pair.second);
   if (!followed) {
     ignore(child.signal(SIGKILL), "it may be gone already");
     ignore(child.wait(), "its status does not matter any more");

@@ -2,7 +2,7 @@
 //
 //   runtime                                          child
 //   clone3 ───────────────────────────────────────▶  JoinCgroup
-//          ◀────────────── Cloned pid ─────────────  CloneAgain    only to join and make user namespaces
+//          ◀────────────── Cloned pid ─────────────  CloneAgain    only to make a user or enter a pid namespace
 //   id maps, oom_score_adj
 //          ─────────────── Proceed ───────────────▶  Wait          only when there is something to wait for
 //                                                    … Mounts, Devices

@@ -372,6 +372,24 @@ done
         assert container.status == "running"
 
 
+def test_a_container_that_may_trace_finds_no_way_to_the_host_in_a_process_that_enters(runtime, bundle):
+    """CVE-2016-9962 with CAP_SYS_PTRACE: then being undumpable hides nothing, and there must be nothing to find."""
+    for kind in ("bounding", "effective", "permitted"):
+        bundle.process["capabilities"][kind].append("CAP_SYS_PTRACE")
+    watch = """
+while :; do
+  for link in /proc/[2-9]*/fd/* /proc/[1-9][0-9]*/fd/*; do
+    case $(readlink "$link" 2>/dev/null) in /proc|/sys/fs/cgroup*|*/tasks|*/cgroup.procs) echo "found $link"; exit 1;; esac
+  done
+done
+"""
+    with runtime.container(bundle.shell(watch)) as container:
+        for _ in range(100):
+            container.exec("/bin/true")
+        assert container.output == ""
+        assert container.status == "running"
+
+
 @pytest.mark.ours  # runc refuses, which is as good
 def test_exec_writes_nothing_to_a_proc_that_the_container_made(runtime, bundle, canary):
     """CVE-2025-52881: /proc is covered by links to files of the host's that must not be written."""
