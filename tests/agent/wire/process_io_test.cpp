@@ -52,7 +52,7 @@ TEST(ProcessIo, NamesWhatIsWrongWithInput) {
     const auto input = parseInputRecord(text, Media::Json);
     return input ? "accepted" : input.error().message();
   };
-  EXPECT_EQ(refusal(R"({"type":"GET_HEALTH"})"), "type: must be ATTACH_CONTAINER_INPUT");
+  EXPECT_EQ(refusal(R"({"type":"GET_HEALTH"})"), "type: must be ATTACH_CONTAINER_INPUT in a stream of records");
   EXPECT_EQ(refusal(R"({"type":"ATTACH_CONTAINER_INPUT"})"), "attach_container_input: is required");
   EXPECT_EQ(refusal(record("{}")), "attach_container_input.type: must be CONTAINER_ID or PROCESS_IO");
   EXPECT_EQ(refusal(processIo(R"({"type":"DATA","data":{"type":"STDOUT"}})")),
