@@ -32,6 +32,29 @@ Result<ResolvedUser> userOf(const Container& container, const std::string& rootf
   return resolveUser(directory, container.imageConfig.config.user).under("the image's user");
 }
 
+async::Task<> cancelOnFailure(async::Task<Result<void>> work, async::Scope* all,
+                              std::shared_ptr<Result<void>> outcome) {
+  Result<void> own = co_await std::move(work);
+  // What fails after the first failure most likely does because it was cancelled.
+  if (own || !*outcome) co_return;
+  *outcome = std::move(own);
+  all->cancel();
+}
+
+// Runs all of `work` side by side; the first failure cancels the rest. Completes when every one has ended, with that
+// failure.
+async::Task<Result<void>> allOrNone(std::vector<async::Task<Result<void>>> work) {
+  const async::Executor executor = co_await async::currentExecutor();
+  const auto outcome = std::make_shared<Result<void>>();
+  async::Scope scope(executor);
+  for (async::Task<Result<void>>& task : work) {
+    async::Task<> guarded = cancelOnFailure(std::move(task), &scope, outcome);
+    scope.spawn(std::move(guarded));
+  }
+  co_await scope.join();
+  co_return std::move(*outcome);
+}
+
 }  // namespace
 
 async::Task<Result<void>> ContainerLife::launch() {
@@ -70,14 +93,14 @@ async::Task<Result<void>> ContainerLife::recordIntent() {
   co_return writeFile(container_->runtimeDirectory + "/request.json", requestJson_);
 }
 
-// The image is fetched while what does not need it, the network above all, is prepared.
+// The image is fetched while what does not need it, the network above all, is prepared. When one of the two fails, the
+// other is not waited for.
 async::Task<Result<void>> ContainerLife::prepare() {
   setPhase(Phase::Provisioning);
   std::vector<async::Task<Result<void>>> sides;
   sides.push_back(provision());
   sides.push_back(prepareBesideImage());
-  const std::vector<Result<void>> outcomes = co_await async::all(std::move(sides));
-  for (const Result<void>& outcome : outcomes) CO_TRY_VOID(Result<void>(outcome));
+  CO_TRY_VOID(co_await allOrNone(std::move(sides)));
 
   setPhase(Phase::Preparing);
   CO_TRY(auto contributions, co_await parts_.isolators.prepare(container_, true));

@@ -281,6 +281,17 @@ INSTANTIATE_TEST_SUITE_P(Steps, FailingStep,
                            return name;
                          });
 
+TEST_F(EngineTest, AFailingNetworkDoesNotWaitForTheImage) {
+  ContainerRequest wanted = request();
+  wanted.image = "docker://example.com/a:b";
+  script_->hanging.insert("image get");
+  script_->failing.insert("prepare net");
+  const auto launched = run(async::withTimeout(kSoon, engine().launch(wanted)));
+  ASSERT_FALSE(launched);
+  EXPECT_EQ(launched.error().message(), "net: prepare net fails");
+  expectNothingLeft();
+}
+
 TEST_F(EngineTest, RefusesBeforeAnythingIsTouched) {
   script_->failing.insert("check limits");
   const auto launched = launch(request());
