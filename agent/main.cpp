@@ -248,7 +248,7 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   TRY_VOID(prepareDirectories(config));
   TRY(const kernel::Fd lock, lockDirectory(config.workDir.text));
   TRY(const kernel::Fd runtimeLock, lockDirectory(config.runtimeDir.text));
-  raiseDescriptorLimit();
+  const auto descriptors = raiseDescriptorLimit();
   const ServiceManager serviceManager;
 
   async::Loop loop;
@@ -271,7 +271,9 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   IsolatorChain isolators(makeIsolators(config, host, pool, *networks));
   RuntimeProgram runtime(programs.runtime, config.runtimeDir.text + "/runtime");
   MonitorPrograms monitors;
-  Engine engine({executor, engineSettings(config, programs), store, *images, runtime, monitors, isolators, pool});
+  EngineSettings settings = engineSettings(config, programs);
+  if (descriptors) settings.rlimits = {{"RLIMIT_NOFILE", descriptors->soft, descriptors->hard}};
+  Engine engine({executor, std::move(settings), store, *images, runtime, monitors, isolators, pool});
 
   Registry registry;
   addProcessMetrics(registry, hostName(config.hostname));

@@ -129,7 +129,9 @@ async::Task<Result<void>> ContainerLife::prepareBesideImage() {
 
 Result<void> ContainerLife::writeBundle() {
   setPhase(Phase::Creating);
-  std::vector<isolators::Contribution> contributions;
+  // The agent's own is the first, so that everybody else's overrides it.
+  std::vector<isolators::Contribution> contributions(1);
+  contributions.front().rlimits = parts_.settings.rlimits;
   std::string rootfs;
   for (auto& [place, contribution] : contributions_) {
     if (contribution.rootfs) rootfs = *contribution.rootfs;

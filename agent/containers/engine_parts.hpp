@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "agent/containers/isolator_chain.hpp"
 #include "agent/containers/monitors.hpp"
@@ -12,6 +13,7 @@
 #include "async/task.hpp"
 #include "async/worker_pool.hpp"
 #include "base/bytes.hpp"
+#include "oci/spec.hpp"
 
 namespace gantry::agent {
 
@@ -27,6 +29,8 @@ struct EngineSettings {
   std::string monitorProgram;
   std::string runtimeProgram;
   std::string runtimeRoot;
+  // For containers that ask for none: the agent may have raised its own limits.
+  std::vector<oci::Rlimit> rlimits;
   // Output files of each container.
   Bytes logSize = Bytes::mebi(10);
   std::uint32_t logFiles = 5;

@@ -71,11 +71,13 @@ std::string hostName(const std::string& configured) {
   return names.nodename;
 }
 
-void raiseDescriptorLimit() {
+std::optional<DescriptorLimit> raiseDescriptorLimit() {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return {};
+  const DescriptorLimit before{limit.rlim_cur, limit.rlim_max};
   limit.rlim_cur = limit.rlim_max;
   if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) log::warning("the limit on open descriptors stays low");
+  return before;
 }
 
 ServiceManager::ServiceManager() {

@@ -1,6 +1,7 @@
 // What the agent does with its own process and host before it serves anybody.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -30,8 +31,15 @@ Result<RegistryAddress> parseRegistry(std::string_view text);
 // `configured`, or without it what the kernel says.
 std::string hostName(const std::string& configured);
 
-// Raises the soft limit on open descriptors to the hard one: a container costs the agent a few.
-void raiseDescriptorLimit();
+// RLIMIT_NOFILE, soft and hard.
+struct DescriptorLimit {
+  std::uint64_t soft = 0;
+  std::uint64_t hard = 0;
+};
+// Raises the soft limit on open descriptors to the hard one: a container costs the agent a few. Returns the limit as it
+// was, for containers: programs that use select(2), or close every descriptor there may be, live badly with a high one.
+// Nothing when it cannot be read.
+std::optional<DescriptorLimit> raiseDescriptorLimit();
 
 // Speaks to the service manager that started us (sd_notify(3)); does nothing when none did. Takes the socket's address
 // out of the environment, so that no child of ours speaks to it.

@@ -89,7 +89,10 @@ class EngineTest : public testing::Test {
   }
 
   EngineSettings settings() const {
-    return {.workDirectory = directory_ + "/work", .runtimeDirectory = directory_ + "/run", .keptSessions = 2};
+    return {.workDirectory = directory_ + "/work",
+            .runtimeDirectory = directory_ + "/run",
+            .rlimits = {{"RLIMIT_NOFILE", 1024, 4096}},
+            .keptSessions = 2};
   }
 
   template <typename T>
@@ -290,6 +293,19 @@ TEST_F(EngineTest, AFailingNetworkDoesNotWaitForTheImage) {
   ASSERT_FALSE(launched);
   EXPECT_EQ(launched.error().message(), "net: prepare net fails");
   expectNothingLeft();
+}
+
+TEST_F(EngineTest, AContainerDoesNotInheritTheAgentsOwnLimits) {
+  ASSERT_TRUE(launch(request()));
+  ContainerRequest asking = request("asking");
+  asking.rlimits = {{"RLIMIT_NOFILE", 5, 6}};
+  ASSERT_TRUE(launch(asking));
+  const auto limitsOf = [&](const char* id) {
+    const auto text = kernel::readFile(directory_ + "/run/containers/" + id + "/config.json");
+    return oci::parseSpec(*text)->process->rlimits;
+  };
+  EXPECT_EQ(limitsOf("web"), (std::vector<oci::Rlimit>{{"RLIMIT_NOFILE", 1024, 4096}}));
+  EXPECT_EQ(limitsOf("asking"), (std::vector<oci::Rlimit>{{"RLIMIT_NOFILE", 5, 6}}));
 }
 
 TEST_F(EngineTest, RefusesBeforeAnythingIsTouched) {

@@ -1,5 +1,6 @@
 #include "agent/startup/startup.hpp"
 
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -55,6 +56,22 @@ TEST_F(StartupTest, RegistriesAreHostsWithOrWithoutAScheme) {
   for (const char* const bad : {"", "https://", "https://a/b", "http://user@a", "file:///a"}) {
     EXPECT_FALSE(parseRegistry(bad)) << bad;
   }
+}
+
+TEST_F(StartupTest, TheDescriptorLimitIsRaisedAndTheOldOneTold) {
+  rlimit before{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &before), 0);
+  rlimit low = before;
+  low.rlim_cur = 256;
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &low), 0);
+  const auto told = raiseDescriptorLimit();
+  rlimit raised{};
+  ASSERT_EQ(::getrlimit(RLIMIT_NOFILE, &raised), 0);
+  ASSERT_EQ(::setrlimit(RLIMIT_NOFILE, &before), 0);
+  EXPECT_EQ(raised.rlim_cur, before.rlim_max);
+  ASSERT_TRUE(told);
+  EXPECT_EQ(told->soft, 256U);
+  EXPECT_EQ(told->hard, before.rlim_max);
 }
 
 TEST_F(StartupTest, TheServiceManagerHearsOfEveryChange) {
