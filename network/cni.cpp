@@ -30,6 +30,30 @@ Json portMappingsJson(const std::vector<PortMapping>& mappings) {
   return list;
 }
 
+// The request's entry, as Mesos spells a NetworkInfo.
+Json networkInfo(const CniAttachment& attachment) {
+  Json info = {{"name", attachment.requested}};
+  for (const auto& [key, value] : attachment.labels) {
+    info["labels"]["labels"].push_back({{"key", key}, {"value", value}});
+  }
+  for (const PortMapping& mapping : attachment.portMappings) {
+    info["port_mappings"].push_back({{"host_port", mapping.hostPort},
+                                     {"container_port", mapping.containerPort},
+                                     {"protocol", toString(mapping.protocol)}});
+  }
+  return info;
+}
+
+// Beside what the operator's configuration has in "args"; the key below it is Mesos' own.
+Result<void> addNetworkInfo(Json& config, const CniAttachment& attachment) {
+  Json& args = config["args"];
+  if (!args.is_null() && !args.is_object()) return Error::invalid("args", "must be an object");
+  Json& mesos = args["org.apache.mesos"];
+  if (!mesos.is_null() && !mesos.is_object()) return Error::invalid("args.\"org.apache.mesos\"", "must be an object");
+  mesos["network_info"] = networkInfo(attachment);
+  return {};
+}
+
 // The plug-in's own configuration with what the runtime adds to it.
 Result<std::string> configurationFor(const CniAttachment& attachment, std::size_t index, const std::string& previous) {
   const PluginConfig& plugin = attachment.network.plugins[index];
@@ -37,6 +61,7 @@ Result<std::string> configurationFor(const CniAttachment& attachment, std::size_
   config["name"] = attachment.network.name;
   config["cniVersion"] = attachment.network.version;
   config.erase("capabilities");
+  TRY_VOID(addNetworkInfo(config, attachment));
   if (plugin.capabilities.contains("portMappings") && !attachment.portMappings.empty()) {
     config["runtimeConfig"]["portMappings"] = portMappingsJson(attachment.portMappings);
   }

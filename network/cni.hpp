@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct CniAttachment {
   std::string containerId;
   std::string interface;
   std::vector<PortMapping> portMappings;
+  // Of the request's entry. With the name and the port mappings they make up Mesos' NetworkInfo, which plug-ins get as
+  // args."org.apache.mesos".network_info, as mesos-agent gives it to them.
+  std::map<std::string, std::string> labels{};
   // What the last plug-in answered to ADD, as it stands; empty before.
   std::string result;
 

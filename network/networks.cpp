@@ -155,6 +155,7 @@ Result<std::vector<CniAttachment>> CniNetworks::plan(const std::string& containe
     // Whatever the reason, it is the request that names a network which this host does not have.
     if (!network) return Error(Code::InvalidArgument, fmt::format("{}.name: {}", entry, network.error().message()));
     attachment.requested = wanted[index].network;
+    attachment.labels = wanted[index].labels;
     attachment.network = *std::move(network);
     attachment.containerId = cniContainerId(container);
     attachment.interface = fmt::format("eth{}", index);

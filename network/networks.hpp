@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +43,8 @@ struct Settings {
 struct Wanted {
   std::string network;
   std::vector<PortMapping> portMappings;
+  // For the plug-ins: CniAttachment::labels.
+  std::map<std::string, std::string> labels{};
 };
 
 // One interface that a container got.

@@ -18,6 +18,7 @@ Json toJson(const CniAttachment& attachment) {
           {"containerId", attachment.containerId},
           {"interface", attachment.interface},
           {"ports", std::move(ports)},
+          {"labels", attachment.labels},
           {"result", attachment.result}};
 }
 
@@ -29,6 +30,8 @@ Result<CniAttachment> fromJson(const Json& json) {
   attachment.containerId = json.at("containerId");
   attachment.interface = json.at("interface");
   attachment.result = json.at("result");
+  // Records of earlier versions have none.
+  attachment.labels = json.value("labels", attachment.labels);
   for (const Json& port : json.at("ports")) {
     const Protocol protocol = port.at(2) == "udp" ? Protocol::Udp : Protocol::Tcp;
     attachment.portMappings.push_back({port.at(0), port.at(1), protocol});

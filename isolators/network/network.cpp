@@ -35,7 +35,7 @@ std::vector<network::Wanted> wantedBy(const ContainerRequest& request) {
   std::vector<network::Wanted> wanted;
   for (const NetworkAttachment& attachment : request.networks) {
     if (attachment.name == kHostNetwork || attachment.name == kNoNetwork) continue;
-    network::Wanted entry{attachment.name, {}};
+    network::Wanted entry{attachment.name, {}, attachment.labels};
     for (const PortMapping& mapping : attachment.portMappings) entry.portMappings.push_back(toNetwork(mapping));
     wanted.push_back(std::move(entry));
   }

@@ -45,6 +45,7 @@ class CniTest : public testing::Test {
     made.containerId = "web";
     made.interface = "eth0";
     made.portMappings = {{8080, 80, Protocol::Tcp}};
+    made.labels = {{"tier", "front"}};
     return made;
   }
   Cni cni(std::chrono::nanoseconds timeout = 10s) const { return {"/nowhere:" + path_, timeout}; }
@@ -64,11 +65,32 @@ TEST_F(CniTest, AddGoesDownTheChainWithEachResult) {
   EXPECT_EQ(parseCniResult(*result)->addresses, std::vector<std::string>{"10.1.2.3"});
   EXPECT_NE(result->find("\"from\":\"two\""), std::string::npos);
   EXPECT_EQ(text("calls"), "one ADD web eth0 /ns\ntwo ADD web eth0 /ns\n");
-  EXPECT_EQ(text("one.ADD.input"), R"({"cniVersion":"1.0.0","colour":"red","name":"net","type":"one"})");
+  const std::string info =
+      R"({"org.apache.mesos":{"network_info":{"labels":{"labels":[{"key":"tier","value":"front"}]},"name":"net",)"
+      R"("port_mappings":[{"container_port":80,"host_port":8080,"protocol":"tcp"}]}}})";
+  EXPECT_EQ(text("one.ADD.input"),
+            R"({"args":)" + info + R"(,"cniVersion":"1.0.0","colour":"red","name":"net","type":"one"})");
   EXPECT_EQ(text("two.ADD.input"),
-            R"({"cniVersion":"1.0.0","name":"net","prevResult":{"cniVersion":"1.0.0","from":"one",)"
-            R"("ips":[{"address":"10.1.2.3/24"}]},"runtimeConfig":{"portMappings":[{"containerPort":80,)"
-            R"("hostPort":8080,"protocol":"tcp"}]},"type":"two"})");
+            R"({"args":)" + info +
+                R"(,"cniVersion":"1.0.0","name":"net","prevResult":{"cniVersion":"1.0.0","from":"one",)"
+                R"("ips":[{"address":"10.1.2.3/24"}]},"runtimeConfig":{"portMappings":[{"containerPort":80,)"
+                R"("hostPort":8080,"protocol":"tcp"}]},"type":"two"})");
+}
+
+TEST_F(CniTest, KeepsTheOperatorsOwnArgs) {
+  Cni plugins = cni();
+  CniAttachment made = attachment();
+  made.network.plugins = {{"one", R"({"type":"one","args":{"cni":{"a":1},"org.apache.mesos":{"b":2}}})", {}}};
+  made.portMappings.clear();
+  made.labels.clear();
+  ASSERT_TRUE(run(plugins.add(made, "/ns")));
+  EXPECT_NE(
+      text("one.ADD.input").find(R"("args":{"cni":{"a":1},"org.apache.mesos":{"b":2,"network_info":{"name":"net"}}})"),
+      std::string::npos)
+      << text("one.ADD.input");
+  made.network.plugins[0].text = R"({"type":"one","args":"many"})";
+  EXPECT_EQ(run(plugins.add(made, "/ns")).error().message(),
+            "network 'net', plug-in 'one' (ADD): args: must be an object");
 }
 
 TEST_F(CniTest, DelGoesUpTheChainAndDoesNotStopAtAnError) {

@@ -24,6 +24,7 @@ class FakeNetworks final : public network::Networks {
   }
   async::Task<Result<network::Joined>> join(std::string container, std::vector<network::Wanted> wanted,
                                             std::string /*field*/) override {
+    asked = wanted;
     network::Joined made;
     made.namespacePath = namespacePath(container);
     for (const network::Wanted& entry : wanted) {
@@ -55,6 +56,7 @@ class FakeNetworks final : public network::Networks {
   async::Task<> close() override { co_return; }
 
   network::Dns dns;
+  std::vector<network::Wanted> asked;
 
  private:
   std::map<std::string, network::Joined> joined_;
@@ -102,6 +104,12 @@ TEST_F(NetworkIsolatorTest, RefusesWhatMakesNoSense) {
   EXPECT_EQ(whyNot({{"none", {{80, 80}}, {}}}), "network_infos[0].port_mappings: network 'none' maps no ports");
   EXPECT_EQ(whyNot({{"a", {}, {}}, {"a", {}, {}}}), "network_infos[1].name: network 'a' is named twice");
   EXPECT_EQ(whyNot({{"a", {}, {}}, {"missing", {}, {}}}), "network_infos[1].name: ?");
+}
+
+TEST_F(NetworkIsolatorTest, HandsLabelsOnToTheNetwork) {
+  prepare(container(request({{"bridge", {}, {{"tier", "front"}}}})));
+  ASSERT_EQ(networks_.asked.size(), 1U);
+  EXPECT_EQ(networks_.asked[0].labels, (std::map<std::string, std::string>{{"tier", "front"}}));
 }
 
 TEST_F(NetworkIsolatorTest, GivesACniNetworkItsNamespaceAndFiles) {
