@@ -13,6 +13,7 @@
 
 #include "agent/containers/manager.hpp"
 #include "agent/images/store.hpp"
+#include "agent/wire/build_info.hpp"
 #include "async/time.hpp"
 #include "http/message.hpp"
 #include "http/router.hpp"
@@ -20,7 +21,7 @@
 namespace gantry::agent::api {
 
 struct Settings {
-  std::string version = GANTRY_VERSION;
+  wire::BuildInfo build = wire::BuildInfo::own();
   // Name to value, as GET_FLAGS and /flags show them.
   std::map<std::string, std::string> flags;
   // Between two heartbeats of an attached stream (--http_heartbeat_interval).

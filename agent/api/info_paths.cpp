@@ -5,6 +5,15 @@
 #include "agent/api/reply.hpp"
 
 namespace gantry::agent::api {
+namespace {
+
+std::string versionOf(const wire::BuildInfo& build) {
+  nlohmann::json version = {{"version", build.version}, {"build_date", build.date}, {"build_time", build.time}};
+  if (!build.user.empty()) version["build_user"] = build.user;
+  return version.dump();
+}
+
+}  // namespace
 
 void InfoPaths::addRoutes(http::Router& router, std::function<bool()> isReady) {
   const auto get = [&router](const char* path, std::function<http::Response()> answer) {
@@ -17,7 +26,7 @@ void InfoPaths::addRoutes(http::Router& router, std::function<bool()> isReady) {
   get("/readyz", [isReady = std::move(isReady)] {
     return isReady() ? http::textResponse(200, "ok") : http::textResponse(503, "Agent has not finished recovery");
   });
-  get("/version", [this] { return jsonResponse(nlohmann::json{{"version", settings_.version}}.dump()); });
+  get("/version", [this] { return jsonResponse(versionOf(settings_.build)); });
   get("/flags", [this] { return jsonResponse(nlohmann::json{{"flags", settings_.flags}}.dump()); });
   get("/metrics",
       [this] { return http::Response(200, "text/plain; version=0.0.4; charset=utf-8", settings_.metrics()); });

@@ -80,7 +80,7 @@ async::Task<http::Response> OperatorCalls::answer(wire::Call call, wire::Media m
   if (auto* removeCall = std::get_if<wire::RemoveContainer>(&call)) co_return co_await remove(std::move(*removeCall));
   if (std::holds_alternative<wire::GetHealth>(call)) co_return encoded(wire::encodeHealth(true, media), media);
   if (std::holds_alternative<wire::GetVersion>(call)) {
-    co_return encoded(wire::encodeVersion(settings_.version, media), media);
+    co_return encoded(wire::encodeVersion(settings_.build, media), media);
   }
   if (std::holds_alternative<wire::GetFlags>(call)) co_return encoded(wire::encodeFlags(settings_.flags, media), media);
   if (const auto* get = std::get_if<wire::GetContainers>(&call)) co_return containers(*get, media);

@@ -93,10 +93,14 @@ std::string encodeHealth(bool healthy, Media media) {
   return encode(response, media);
 }
 
-std::string encodeVersion(const std::string& version, Media media) {
+std::string encodeVersion(const BuildInfo& build, Media media) {
   Response response;
   response.set_type(Response::GET_VERSION);
-  response.mutable_get_version()->mutable_version_info()->set_version(version);
+  auto& info = *response.mutable_get_version()->mutable_version_info();
+  info.set_version(build.version);
+  info.set_build_date(build.date);
+  info.set_build_time(static_cast<double>(build.time));
+  if (!build.user.empty()) info.set_build_user(build.user);
   return encode(response, media);
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "agent/containers/manager.hpp"
+#include "agent/wire/build_info.hpp"
 #include "agent/wire/media.hpp"
 
 namespace gantry::agent::wire {
@@ -17,7 +18,7 @@ namespace gantry::agent::wire {
 std::string encodeHealth(bool healthy, Media media);
 
 // Version, and when and by whom it was built, as far as known.
-std::string encodeVersion(const std::string& version, Media media);
+std::string encodeVersion(const BuildInfo& build, Media media);
 
 // Flag name to value.
 std::string encodeFlags(const std::map<std::string, std::string>& flags, Media media);

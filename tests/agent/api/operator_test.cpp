@@ -12,12 +12,14 @@ TEST_F(Served, SaysHowItIs) {
   EXPECT_EQ(get("/health").body, "");
   EXPECT_EQ(get("/healthz").body, "ok");
   EXPECT_EQ(get("/readyz").body, "ok");
-  EXPECT_EQ(get("/version").body, R"({"version":"1.2.3"})");
+  EXPECT_EQ(get("/version").body,
+            R"({"build_date":"2023-11-14 22:13:20","build_time":1700000000,"build_user":"bob","version":"1.2.3"})");
   EXPECT_EQ(get("/slave(1)/flags").body, R"({"flags":{"port":"5051"}})");
   EXPECT_EQ(get("/metrics").body, "gantry_up 1\n");
   EXPECT_EQ(call(R"({"type":"GET_HEALTH"})").body, R"({"type":"GET_HEALTH","get_health":{"healthy":true}})");
   EXPECT_EQ(call(R"({"type":"GET_VERSION"})").body,
-            R"({"type":"GET_VERSION","get_version":{"version_info":{"version":"1.2.3"}}})");
+            R"({"type":"GET_VERSION","get_version":{"version_info":{"version":"1.2.3",)"
+            R"("build_date":"2023-11-14 22:13:20","build_time":1700000000.0,"build_user":"bob"}}})");
   EXPECT_EQ(call(R"({"type":"GET_FLAGS"})").body,
             R"({"type":"GET_FLAGS","get_flags":{"flags":[{"name":"port","value":"5051"}]}})");
 }

@@ -84,7 +84,7 @@ class Served : public ::testing::Test {
   }
   static Settings settings() {
     Settings settings;
-    settings.version = "1.2.3";
+    settings.build = {"1.2.3", "2023-11-14 22:13:20", 1700000000, "bob"};
     settings.flags = {{"port", "5051"}};
     settings.heartbeat = 20ms;
     settings.metrics = [] { return std::string("gantry_up 1\n"); };

@@ -13,8 +13,9 @@ ContainerStatus statusOf(const std::string& id) {
 
 TEST(Response, SpellsTheSmallAnswersAsMesosDoes) {
   EXPECT_EQ(encodeHealth(true, Media::Json), R"({"type":"GET_HEALTH","get_health":{"healthy":true}})");
-  EXPECT_EQ(encodeVersion("1.2.3", Media::Json),
-            R"({"type":"GET_VERSION","get_version":{"version_info":{"version":"1.2.3"}}})");
+  EXPECT_EQ(
+      encodeVersion({"1.2.3", "1970-01-01 00:00:07", 7, ""}, Media::Json),
+      R"({"type":"GET_VERSION","get_version":{"version_info":{"version":"1.2.3","build_date":"1970-01-01 00:00:07","build_time":7.0}}})");
   EXPECT_EQ(encodeFlags({{"port", "5051"}}, Media::Json),
             R"({"type":"GET_FLAGS","get_flags":{"flags":[{"name":"port","value":"5051"}]}})");
   EXPECT_EQ(encodeFileContent(10, "abc", Media::Json), R"({"type":"READ_FILE","read_file":{"size":10,"data":"YWJj"}})");
