@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include <fmt/format.h>
@@ -45,13 +46,9 @@ std::vector<oci::Mount> defaultMounts(bool privileged) {
 class Environment {
  public:
   void set(std::string_view name, std::string_view value) {
-    const std::string prefix = fmt::format("{}=", name);
-    const auto known = std::ranges::find_if(lines_, [&](const std::string& line) { return line.starts_with(prefix); });
-    if (known == lines_.end()) {
-      lines_.push_back(prefix + std::string(value));
-    } else {
-      *known = prefix + std::string(value);
-    }
+    const auto [known, isNew] = places_.try_emplace(std::string(name), lines_.size());
+    if (isNew) lines_.emplace_back();
+    lines_[known->second] = fmt::format("{}={}", name, value);
   }
   template <typename Map>
   void setAll(const Map& variables) {
@@ -68,6 +65,8 @@ class Environment {
 
  private:
   std::vector<std::string> lines_;
+  // Where each name's line is: requests may bring as many as fit into a body.
+  std::unordered_map<std::string, std::size_t> places_;
 };
 
 // Replaces the element of `list` with the same key as `value`, or appends.

@@ -1,6 +1,7 @@
 #include "agent/containers/bundle.hpp"
 
 #include <algorithm>
+#include <chrono>
 
 #include <gtest/gtest.h>
 
@@ -189,6 +190,15 @@ TEST(BuildBundle, OnlyRootHasCapabilitiesWithoutAskingForThem) {
   from.request.security.onlyRootHasCapabilities = true;
   EXPECT_EQ(build(from, {twoCapabilities()}, someone).process->capabilities, kept);
   EXPECT_EQ(build(from, {twoCapabilities()}).process->capabilities->effective.size(), 2U);
+}
+
+TEST(BuildBundle, TakesVeryManyVariablesInNoTime) {
+  Container from = container();
+  for (int i = 0; i < 200'000; ++i) from.request.command.environment["V" + std::to_string(i)] = "x";
+  const auto begin = std::chrono::steady_clock::now();
+  const auto environment = build(from, {twoCapabilities()}).process->env;
+  EXPECT_GE(environment.size(), 200'000U);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(10));
 }
 
 TEST(BuildBundle, RefusesStringsThatTheKernelWouldCut) {
