@@ -14,7 +14,8 @@
 namespace gantry::cli {
 namespace {
 
-using json = nlohmann::ordered_json;
+// Not ordered_json, whose objects are lists: an image may have 100,000 labels.
+using json = nlohmann::json;
 
 // Download and unpacking of all layers in one line: over the last one on a terminal, else only steps of note.
 class ProgressLine {

@@ -80,6 +80,11 @@ Result<bool> LogReader::openFile(unsigned number) {
   file_ = *std::move(file);
   inode_ = stat.st_ino;
   offset_ = 0;
+  successor_ = 0;
+  if (number > 0) {
+    const auto after = kernel::statAt(*directory_, fileName(number - 1), AT_SYMLINK_NOFOLLOW);
+    if (after) successor_ = after->st_ino;
+  }
   return true;
 }
 
@@ -102,7 +107,9 @@ Result<std::optional<LogReader>> LogReader::next() const {
       // Between two names, or deleted; then what is oldest now is next.
       TRY(const struct stat stat, kernel::statAt(file_, "", AT_EMPTY_PATH));
       if (stat.st_nlink > 0) return std::optional<LogReader>();
-      return opened(oldest);
+      TRY(auto later, opened(oldest));
+      if (later) later->lost_ = later->inode_ != successor_;
+      return later;
     }
     const unsigned number = own->first;
     if (number == 0) return std::optional<LogReader>();
@@ -127,6 +134,7 @@ Result<std::string> LogReader::read(std::size_t limit) {
       TRY(std::string data, readHere(limit));
       if (!data.empty()) return data;
     }
+    newer->lost_ = newer->lost_ || lost_;
     *this = std::move(*newer);
   }
 }

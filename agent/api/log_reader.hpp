@@ -10,13 +10,15 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/result.hpp"
 #include "kernel/fd.hpp"
 
 namespace gantry::agent::api {
 
-// Starts with the oldest file there is, and misses nothing unless the monitor deletes a file that was not begun yet.
+// Starts with the oldest file there is, and misses nothing unless the monitor deletes a file that was not begun yet;
+// tookLoss() tells of that.
 // Errors are real ones: a file or directory that is not there (yet) is an empty read. A value that owns descriptors.
 class LogReader {
  public:
@@ -25,6 +27,10 @@ class LogReader {
 
   // What comes next, at most `limit` bytes; empty when there is no more for now.
   Result<std::string> read(std::size_t limit);
+
+  // Whether files were deleted unread before what read() gave last; true once for each such place. It may be a false
+  // alarm when the file that was read was the current one and vanished before anybody looked.
+  bool tookLoss() { return std::exchange(lost_, false); }
 
   // How many bytes read() has still to give of what is there now.
   Result<std::uint64_t> available() const;
@@ -47,6 +53,9 @@ class LogReader {
   kernel::Fd file_;
   ino_t inode_ = 0;
   std::uint64_t offset_ = 0;
+  // The file after ours; 0 while ours is the current one.
+  ino_t successor_ = 0;
+  bool lost_ = false;
 };
 
 }  // namespace gantry::agent::api

@@ -20,6 +20,9 @@ namespace {
 // One record's worth of a log.
 constexpr std::size_t kPiece = 32U << 10U;
 
+// Where log files were deleted before this reader came to them.
+constexpr std::string_view kLossMark = "[output is missing here: the log was rotated faster than it was read]\n";
+
 struct Wanted {
   ContainerId id;
   bool follow = false;
@@ -124,6 +127,11 @@ async::Task<Result<void>> Logs::drain(SourcePtr source, http::ResponderPtr respo
       stream.left = data.empty() ? 0 : stream.left - data.size();
       if (data.empty()) continue;
       more = true;
+      if (stream.reader.tookLoss()) {
+        Attachment::Chunk mark{Attachment::Stream::Stderr, std::string(kLossMark)};
+        std::string record = http::encodeRecord(wire::encodeOutput(mark, wire::Media::Json));
+        CO_TRY_VOID(co_await responder->write(std::move(record)));
+      }
       Attachment::Chunk chunk{stream.name, std::move(data)};
       std::string record = http::encodeRecord(wire::encodeOutput(chunk, wire::Media::Json));
       CO_TRY_VOID(co_await responder->write(std::move(record)));

@@ -3,6 +3,9 @@
 //   follow=true   goes on until the container ends; told by inotify, without polling
 //   stream=stdout|stderr   only that one
 //   tail=N        only the last N lines of each stream
+//
+// A client that reads more slowly than the container writes is overtaken when log files are deleted; a line on the
+// stderr stream marks each such place.
 #pragma once
 
 #include <memory>

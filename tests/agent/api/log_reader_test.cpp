@@ -106,7 +106,24 @@ TEST_F(LogFiles, GoOnWithTheOldestWhenOursIsGone) {
     rotate(3);
     append(std::to_string(n));
   }
+  EXPECT_FALSE(reader.tookLoss());
   EXPECT_EQ(all(reader), "789");
+  EXPECT_TRUE(reader.tookLoss()) << "2 to 6 were never read";
+  EXPECT_FALSE(reader.tookLoss()) << "it is told once";
+}
+
+TEST_F(LogFiles, ThatWereReadBeforeTheyWereDeletedAreNoLoss) {
+  append("1");
+  rotate(3);
+  append("2");
+  LogReader reader(directory_, "stdout");
+  EXPECT_EQ(*reader.read(7), "1");
+  rotate(3);
+  append("3");
+  rotate(3);
+  append("4");
+  EXPECT_EQ(all(reader), "234");
+  EXPECT_FALSE(reader.tookLoss()) << "the deleted file was the one that was read";
 }
 
 TEST_F(LogFiles, AreNotMistakenForOthers) {
