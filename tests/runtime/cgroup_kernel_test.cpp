@@ -31,7 +31,7 @@ class CgroupKernel : public testing::Test {
     for (const pid_t child : children_) ::waitpid(child, nullptr, 0);
     for (const kernel::CgroupHierarchy& hierarchy : layout_.hierarchies) {
       EXPECT_FALSE(kernel::exists(hierarchy.mountPoint + path_)) << hierarchy.mountPoint;
-      ::rmdir((hierarchy.mountPoint + "/gantry-cg-test").c_str());
+      ::rmdir((hierarchy.mountPoint + root_).c_str());
     }
   }
 
@@ -80,7 +80,9 @@ class CgroupKernel : public testing::Test {
   }
 
   kernel::CgroupLayout layout_;
-  std::string path_ = "/gantry-cg-test/" + std::to_string(::getpid());
+  // Each process its own: others remove theirs meanwhile.
+  std::string root_ = "/gantry-cg-test-" + std::to_string(::getpid());
+  std::string path_ = root_ + "/group";
   std::vector<pid_t> children_;
 };
 
