@@ -119,13 +119,12 @@ def test_a_full_disk_costs_output_but_not_the_container(new_monitor, directory):
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", disk], check=True)
     try:
         filler = disk / "filler"
-        monitor = new_monitor("head -c 3000000 /dev/zero | tr '\\0' x; echo filled >&2; read go; echo after; exit 3", logs=disk, stdin=True)
+        monitor = new_monitor("head -c 3000000 /dev/zero | tr '\\0' x; touch /filled; read go; echo after; exit 3", logs=disk, stdin=True)
         monitor.created()
         filler.write_bytes(b"f" * 500_000)
         client = monitor.connect()
-        client.send("A")
         monitor.start()
-        client.output_until(b"filled\n")
+        wait_until((monitor.bundle.rootfs / "filled").exists, "all is written")
         assert "output is being dropped: No space left on device" in monitor.words
         filler.unlink()
         client.send("I", "go\n")
