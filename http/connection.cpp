@@ -36,6 +36,7 @@ struct Turn {
   std::string method;
   bool wantsContinue = false;
   bool expectsStream = false;
+  bool isMessage = false;
   std::uint64_t bodyRead = 0;
   async::Event bodyDone;
 
@@ -77,7 +78,8 @@ Task<Result<std::string>> readPiece(TurnPtr turn) {
 
 Result<void> checkBodySize(const Turn& turn) {
   if (turn.expectsStream) return {};
-  const std::size_t limit = turn.connection->service->limits.body;
+  const ServerLimits& limits = turn.connection->service->limits;
+  const std::size_t limit = turn.isMessage ? limits.message : limits.body;
   if (turn.parser->contentLength().value_or(0) <= limit && turn.bodyRead <= limit) return {};
   return Error(Code::Exhausted, fmt::format("the body is larger than {}", toString(Bytes{limit})));
 }
@@ -238,9 +240,10 @@ Task<Result<bool>> readHeader(TurnPtr turn) {
         co_return true;
       }
     }
-    const Duration patience = deadline ? *deadline - Clock::now() : limits.idle;
     Task<Result<std::string>> reading = connection.stream->read(kPiece);
-    auto piece = co_await async::withTimeout(patience, std::move(reading));
+    if (!deadline && !connection.carriesMessages) reading = async::withTimeout(limits.idle, std::move(reading));
+    if (deadline) reading = async::withTimeout(*deadline - Clock::now(), std::move(reading));
+    auto piece = co_await std::move(reading);
     if (!piece && piece.error().code() == Code::Timeout && deadline) {
       co_return Error(Code::Timeout, "the request's header did not come in time");
     }
@@ -260,9 +263,7 @@ Result<std::string_view> pathAndQuery(std::string_view target) {
 
 // The request of a complete header, and the segments of its path.
 Result<std::vector<std::string>> readRequest(const Turn& turn, Request& request) {
-  request.method = turn.method;
   request.target = turn.parser->target();
-  request.headers = turn.parser->headers();
   request.peer = turn.connection->stream->peer();
   if (turn.parser->isHttp11() && !request.headers.has("Host")) {
     return Error(Code::InvalidArgument, "the Host header is missing");
@@ -353,13 +354,38 @@ int statusOfHeaderError(const Error& error) {
   return error.code() == Code::Unsupported ? 505 : 400;
 }
 
+// Reads a message and hands it over. What it returns is to be sent; nothing: the sender wants no answer.
+Task<std::optional<Response>> takeMessage(TurnPtr turn, std::shared_ptr<Request> request) {
+  turn->isMessage = true;
+  turn->connection->carriesMessages = true;
+  Message message;
+  message.target = turn->parser->target();
+  message.headers = request->headers;
+  message.peer = turn->connection->stream->peer();
+  const BodyReaderPtr body = std::make_shared<TurnBody>(turn);
+  auto text = co_await readAll(body, kServersLimit);
+  if (!text) co_return bodyErrorResponse(text.error());
+  message.body = std::move(*text);
+  auto response = turn->connection->service->messages->receive(std::move(message));
+  if (!response) {
+    turn->answer = Turn::Answer::Complete;
+    if (!turn->parser->keepAlive()) turn->connection->closing = true;
+  }
+  co_return response;
+}
+
 // Calls the handler of a request whose header is complete. What it returns is to be sent in the handler's place.
 Task<std::optional<Response>> answerRequest(TurnPtr turn, std::shared_ptr<Request> request) {
   const Service& service = *turn->connection->service;
   turn->method = turn->parser->method();
+  request->method = turn->method;
+  request->headers = turn->parser->headers();
+  turn->wantsContinue = turn->parser->isHttp11() && request->headers.find("Expect") == "100-continue";
+  if (service.messages != nullptr && turn->method == "POST" && service.messages->takes(request->headers)) {
+    co_return co_await takeMessage(turn, request);
+  }
   const auto segments = readRequest(*turn, *request);
   if (!segments) co_return textResponse(400, segments.error().message());
-  turn->wantsContinue = turn->parser->isHttp11() && request->headers.find("Expect") == "100-continue";
   Router::Match match = service.router.find(request->method, *segments);
   if (auto response = answerWithoutHandler(service, *request, match)) co_return response;
 
@@ -396,7 +422,7 @@ Task<bool> serveTurn(std::shared_ptr<Connection> connection) {
   bool more = turn->answer == Turn::Answer::Complete && !connection->closing;
   if (more) more = co_await skipBody(turn);
   turn->over = true;
-  report(*turn, *request);
+  if (!turn->isMessage) report(*turn, *request);
   co_return more;
 }
 

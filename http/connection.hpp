@@ -3,6 +3,9 @@
 //   idle ──first byte──▶ header ──▶ handler, reading the body and writing the response ──▶ idle or close
 //                                      │ once the whole body was read, the connection is watched beside it
 //                                      ▼ client gone: the handler is cancelled
+//
+// A message is read whole and handed over in the header's place; its connection then stays idle for as long as it
+// likes.
 #pragma once
 
 #include <functional>
@@ -22,6 +25,8 @@ struct Service {
   ServerLimits limits;
   std::function<void(const Served&)> observer;
   std::function<std::optional<Response>(const Request&)> gate;
+  // Null: no request is a message.
+  MessageReceiver* messages = nullptr;
 };
 
 // Held by its own coroutine, and by what handlers were given.
@@ -35,6 +40,8 @@ struct Connection {
   std::string input;
   // Between two requests: may be closed at any time.
   bool idle = true;
+  // Kept however long nothing comes.
+  bool carriesMessages = false;
   // The current request is the last one.
   bool closing = false;
 };

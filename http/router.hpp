@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -33,6 +34,26 @@ using ResponderPtr = std::shared_ptr<Responder>;
 // when the client goes away; closing its sending side counts as that. One that returns without an answer is answered
 // with 500.
 using Handler = std::function<async::Task<>(RequestPtr request, ResponderPtr responder)>;
+
+// A request that tells rather than asks; see MessageReceiver.
+struct Message {
+  // As it was sent: "/slave(1)/mesos.internal.PingSlaveMessage".
+  std::string target;
+  Headers headers;
+  async::Peer peer;
+  std::string body;
+};
+
+// Takes the requests that are messages: those of one connection in the order in which they came, whatever has become of
+// the connection by then. Only used on the loop's thread.
+class MessageReceiver {
+ public:
+  virtual ~MessageReceiver() = default;
+  // Whether a POST with these fields is a message.
+  virtual bool takes(const Headers& headers) const = 0;
+  // Nothing is answered with nothing: not a byte is written.
+  virtual std::optional<Response> receive(Message message) = 0;
+};
 
 // Built once, before serving; a value.
 class Router {

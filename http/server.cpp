@@ -70,6 +70,10 @@ void Server::setGate(std::function<std::optional<Response>(const Request&)> gate
   state_->service->gate = std::move(gate);
 }
 
+void Server::setMessages(MessageReceiver& receiver) {
+  state_->service->messages = &receiver;
+}
+
 void Server::serve(async::Listener listener) {
   state_->listening.spawn(State::acceptAll(state_, std::make_shared<async::Listener>(std::move(listener))));
 }

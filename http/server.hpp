@@ -18,10 +18,13 @@ struct ServerLimits {
   std::size_t header = 32U << 10U;
   // A body above this is 413, unless the handler said expectStream().
   std::size_t body = 8U << 20U;
+  // A message's body above this is 413.
+  std::size_t message = 64U << 20U;
   // For a header that has begun to come, and for each piece of a body; more is 408. Also how long a client may leave a
   // whole answer unread; a streamed one waits for its client, as an attached terminal does.
   async::Duration progress = std::chrono::seconds(30);
-  // Between two requests of one connection.
+  // Between two requests of one connection, unless it has carried a message: such a connection is kept for as long as
+  // the other side wants, since closing it tells a libprocess program that we are gone.
   async::Duration idle = std::chrono::seconds(120);
   std::size_t connections = 4096;
 };
@@ -46,6 +49,9 @@ class Server {
   void onServed(std::function<void(const Served&)> observer);
   // Asked before routing; a response here is sent instead (503 while recovering).
   void setGate(std::function<std::optional<Response>(const Request&)> gate);
+
+  // Hands messages to `receiver`, past the gate and the routes. It outlives this.
+  void setMessages(MessageReceiver& receiver);
 
   // Serves every connection that `listener` accepts, from now until stop().
   void serve(async::Listener listener);
