@@ -3,109 +3,15 @@
 #include <array>
 
 #include <fmt/format.h>
-#include <nlohmann/json.hpp>
 
-#include "oci/json.hpp"
+#include "fetcher/members.hpp"
 
 namespace gantry::fetcher {
 namespace {
 
-using Json = nlohmann::json;
-
-constexpr Code kCodes[] = {Code::NotFound,    Code::AlreadyExists, Code::InvalidArgument, Code::PermissionDenied,
-                           Code::Busy,        Code::Exhausted,     Code::Timeout,         Code::Cancelled,
-                           Code::Unavailable, Code::Unsupported,   Code::Internal};
-
-Code codeOf(std::string_view name) {
-  for (const Code code : kCodes) {
-    if (toString(code) == name) return code;
-  }
-  return Code::Internal;
-}
-
 std::string_view nameOf(Progress::Step step) {
   return step == Progress::Step::Download ? "download" : "unpack";
 }
-
-// Paths and messages may hold bytes that are no UTF-8.
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-Result<Json> parse(std::string_view text) {
-  Json json = Json::parse(text, nullptr, false);
-  if (json.is_discarded() || !json.is_object()) return Error(Code::InvalidArgument, "is no JSON object");
-  return json;
-}
-
-// Reads one object's members; the first error stays.
-class Members {
- public:
-  Members(const Json& object, std::string path) : object_(object), path_(std::move(path)) {
-    if (!object.is_object()) fail("", "is not an object");
-  }
-
-  void read(const char* name, std::string& into) {
-    if (const auto* value = find(name, "a string", &Json::is_string)) into = value->get<std::string>();
-  }
-  void read(const char* name, std::uint64_t& into) {
-    if (const auto* value = find(name, "a number", &Json::is_number_unsigned)) into = value->get<std::uint64_t>();
-  }
-  void read(const char* name, Bytes& into) { read(name, into.count); }
-  void read(const char* name, std::vector<std::string>& into) {
-    const auto* value = find(name, "an array", &Json::is_array);
-    if (value == nullptr) return;
-    for (const Json& element : *value) {
-      if (!element.is_string()) return fail(name, "has an element that is not a string");
-      into.push_back(element.get<std::string>());
-    }
-  }
-  void read(const char* name, oci::Digest& into) {
-    std::string text;
-    read(name, text);
-    auto digest = oci::Digest::parse(text);
-    if (digest) {
-      into = *std::move(digest);
-    } else {
-      fail(name, digest.error().message());
-    }
-  }
-  const Json* object(const char* name) { return find(name, "an object", &Json::is_object); }
-  const Json* array(const char* name) { return find(name, "an array", &Json::is_array); }
-
-  template <std::size_t N>
-  void refuseOthers(const std::array<std::string_view, N>& known) {
-    if (!object_.is_object()) return;
-    for (const auto& [name, value] : object_.items()) {
-      if (std::find(known.begin(), known.end(), name) == known.end()) fail(name, "is not known");
-    }
-  }
-  void fail(std::string_view name, std::string_view reason) {
-    if (!error_)
-      error_ = Error::invalid(name.empty()    ? path_
-                              : path_.empty() ? std::string(name)
-                                              : fmt::format("{}.{}", path_, name),
-                              reason);
-  }
-  Result<void> outcome() const {
-    if (error_) return *error_;
-    return {};
-  }
-
- private:
-  const Json* find(const char* name, std::string_view wanted, bool (Json::*is)() const noexcept) {
-    if (!object_.is_object()) return nullptr;
-    const auto found = object_.find(name);
-    if (found == object_.end() || found->is_null()) return nullptr;
-    if ((*found.*is)()) return &*found;
-    fail(name, fmt::format("is not {}", wanted));
-    return nullptr;
-  }
-
-  const Json& object_;
-  std::string path_;
-  std::optional<Error> error_;
-};
 
 Json toValue(const Image& image) {
   Json layers = Json::array();
@@ -221,7 +127,7 @@ std::string toJson(const PullRequest& request) {
 }
 
 Result<PullRequest> parsePullRequest(std::string_view text) {
-  TRY(const Json json, parse(text).under("request"));
+  TRY(const Json json, parseObject(text).under("request"));
   PullRequest request;
   Members members(json, "");
   members.refuseOthers(std::array<std::string_view, 7>{"reference", "store", "platform", "insecure_hosts",
@@ -250,9 +156,7 @@ Result<PullRequest> parsePullRequest(std::string_view text) {
 
 std::string toJson(const Answer& answer) {
   if (const auto* image = std::get_if<Image>(&answer)) return dump({{"image", toValue(*image)}});
-  if (const auto* error = std::get_if<Error>(&answer)) {
-    return dump({{"error", {{"code", toString(error->code())}, {"message", error->message()}}}});
-  }
+  if (const auto* error = std::get_if<Error>(&answer)) return dump(errorToValue(*error));
   const auto& progress = std::get<Progress>(answer);
   return dump({{"progress",
                 {{"digest", progress.digest.text()},
@@ -262,7 +166,7 @@ std::string toJson(const Answer& answer) {
 }
 
 Result<Answer> parseAnswer(std::string_view line) {
-  TRY(const Json json, parse(line).under("the fetcher's answer"));
+  TRY(const Json json, parseObject(line).under("the fetcher's answer"));
   Members members(json, "");
   if (const Json* progress = members.object("progress")) {
     TRY(Progress read, progressFrom(*progress));
@@ -272,15 +176,7 @@ Result<Answer> parseAnswer(std::string_view line) {
     TRY(Image read, imageFrom(*image));
     return Answer(std::move(read));
   }
-  if (const Json* error = members.object("error")) {
-    std::string code;
-    std::string message;
-    Members parts(*error, "error");
-    parts.read("code", code);
-    parts.read("message", message);
-    TRY_VOID(parts.outcome());
-    return Answer(Error(codeOf(code), message));
-  }
+  if (const Json* error = members.object("error")) return Answer(errorFrom(*error));
   return Error(Code::InvalidArgument, "the fetcher's answer: is none of progress, image and error");
 }
 
@@ -289,7 +185,7 @@ std::string imageToJson(const Image& image) {
 }
 
 Result<Image> parseImage(std::string_view text) {
-  TRY(const Json json, parse(text));
+  TRY(const Json json, parseObject(text));
   return imageFrom(json);
 }
 
