@@ -116,15 +116,23 @@ std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& co
   isolators::CgroupSettings cgroupSettings;
   cgroupSettings.root = config.cgroupsRoot;
   cgroupSettings.defaultPids = config.defaultPidsLimit.number;
+  cgroupSettings.capCpus = config.cgroupsEnableCfs;
+  isolators::NamespaceSettings namespaceSettings;
+  namespaceSettings.defaultShmSize = config.defaultContainerShmSize;
+  namespaceSettings.allowHostPid = !config.disallowSharingAgentPidNamespace;
+  namespaceSettings.allowHostIpc = !config.disallowSharingAgentIpcNamespace;
+  isolators::SecuritySettings securitySettings;
+  if (config.effectiveCapabilities) securitySettings.effectiveCapabilities = config.effectiveCapabilities->names;
+  if (config.boundingCapabilities) securitySettings.boundingCapabilities = config.boundingCapabilities->names;
 
   std::vector<std::unique_ptr<isolators::Isolator>> list;
   list.push_back(std::make_unique<isolators::FilesystemIsolator>(config.sandboxDirectory.text,
                                                                  config.runtimeDir.text + "/containers", pool));
-  list.push_back(std::make_unique<isolators::NamespacesIsolator>(isolators::NamespaceSettings{}));
+  list.push_back(std::make_unique<isolators::NamespacesIsolator>(namespaceSettings));
   list.push_back(std::make_unique<isolators::NetworkIsolator>(networks));
   list.push_back(std::make_unique<isolators::VolumesIsolator>(config.sandboxDirectory.text));
   list.push_back(std::make_unique<isolators::CgroupsIsolator>(host.cgroups, std::move(cgroupSettings)));
-  auto security = std::make_unique<isolators::SecurityIsolator>(host.security, isolators::SecuritySettings{});
+  auto security = std::make_unique<isolators::SecurityIsolator>(host.security, std::move(securitySettings));
   if (const auto withheld = security->withheld(); !withheld.empty()) {
     log::warning("containers go without capabilities that this agent lacks",
                  {{"capabilities", fmt::format("{}", fmt::join(withheld, ","))}});
@@ -136,6 +144,7 @@ std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& co
 api::Settings apiSettings(const Loaded& loaded, const Registry& registry) {
   api::Settings settings;
   for (const Setting& setting : loaded.settings) settings.flags[setting.name] = setting.value;
+  settings.heartbeat = loaded.config.httpHeartbeatInterval;
   settings.metrics = [&registry] { return registry.text(); };
   return settings;
 }
@@ -153,12 +162,12 @@ struct Listeners {
 };
 
 Result<Listeners> listen(const async::Executor& executor, const Config& config) {
-  auto tcp = async::Listener::onTcp(executor, config.ip.text, config.port.number);
+  auto tcp = async::Listener::onTcp(executor, listenAddress(config).text, config.port.number);
   if (!tcp) return std::move(tcp).error().under("port");
   const std::string socket = config.runtimeDir.text + "/agent.sock";
   auto local = async::Listener::onUnix(executor, socket, 0600);
   if (!local) return std::move(local).error().under("runtime_dir");
-  log::info("listening", {{"ip", config.ip.text}, {"port", tcp->port()}, {"socket", socket}});
+  log::info("listening", {{"ip", listenAddress(config).text}, {"port", tcp->port()}, {"socket", socket}});
   return Listeners{*std::move(tcp), *std::move(local)};
 }
 

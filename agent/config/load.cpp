@@ -35,10 +35,11 @@ Error unknown(std::string_view origin, std::string_view nearest) {
                                                   nearest.empty() ? "" : fmt::format("; did you mean '{}'?", nearest)));
 }
 
-// The value, or for "file:///path" the content of that file without the white space at its end.
+// The value, or for "file:///path" (of JSON also "/path") the content of that file without the white space at its end.
 Result<std::string> dereference(const Option& option, std::string value) {
-  if (!value.starts_with(kFileScheme)) return value;
-  const std::string path = value.substr(kFileScheme.size());
+  const bool isBarePath = option.kind == Kind::Json && value.starts_with('/');
+  if (!isBarePath && !value.starts_with(kFileScheme)) return value;
+  const std::string path = isBarePath ? value : value.substr(kFileScheme.size());
   if (option.isPath) return path;
   TRY(std::string content, kernel::readFile(path, 1U << 20U));
   content.erase(content.find_last_not_of(" \t\r\n") + 1);
@@ -225,7 +226,8 @@ std::string helpText() {
   const Config defaults;
   for (const Option& option : options()) {
     const std::string value = option.get(defaults);
-    text += fmt::format("\n  --{}={}\n", option.name, option.placeholder);
+    text += takesNoValue(option) ? fmt::format("\n  --[no-]{}\n", option.name)
+                                 : fmt::format("\n  --{}={}\n", option.name, option.placeholder);
     text += wrapped(option.description, 6);
     if (!value.empty()) text += fmt::format("      Default: {}\n", value);
   }

@@ -31,8 +31,8 @@ struct Loaded {
 
 // `arguments` without the program's name: "--name=value", "--name value", "--name" and "--no-name" for booleans; dashes
 // in names are underscores. `environment` as "NAME=value". A value "file:///path" is the content of that file, as
-// mesos-agent has it (for settings that are paths, the path itself). InvalidArgument says what is wrong with which
-// setting from which origin. --help and --version win over every error.
+// mesos-agent has it (for settings that are paths, the path itself); "/path" is for JSON, too. InvalidArgument says
+// what is wrong with which setting from which origin. --help and --version win over every error.
 Result<Loaded> load(const std::vector<std::string>& arguments, const std::vector<std::string>& environment);
 
 // What --help prints.

@@ -14,7 +14,7 @@ struct Option {
   // "work_dir": the flag is --work_dir, the variables GANTRY_WORK_DIR and MESOS_WORK_DIR, the key of the files
   // work_dir.
   std::string name;
-  // What stands for the value in --help: "PATH".
+  // What stands for the value in --help: "PATH". Of booleans nothing.
   std::string placeholder;
   // One or two sentences.
   std::string description;

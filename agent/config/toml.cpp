@@ -34,6 +34,7 @@ std::string_view describe(toml::node_type type) {
 std::string_view describe(Kind kind) {
   switch (kind) {
     case Kind::Text:
+    case Kind::Json:
       return "a string";
     case Kind::Integer:
       return "an integer";
@@ -66,7 +67,8 @@ Result<std::string> valueText(const toml::node& node, Kind kind) {
   if ((kind == Kind::Integer || kind == Kind::TextOrInteger) && node.is_integer()) {
     return fmt::format("{}", node.as_integer()->get());
   }
-  if ((kind == Kind::Text || kind == Kind::TextOrInteger) && node.is_string()) return node.as_string()->get();
+  if ((kind == Kind::Text || kind == Kind::Json || kind == Kind::TextOrInteger) && node.is_string())
+    return node.as_string()->get();
   if (kind == Kind::List && node.is_array()) return listText(*node.as_array());
   return Error(Code::InvalidArgument, fmt::format("must be {}, not {}", describe(kind), describe(node.type())));
 }

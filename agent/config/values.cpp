@@ -50,10 +50,36 @@ constexpr std::array kLevels = std::to_array<LevelName>({{"DEBUG", log::Level::D
                                                          {"WARNING", log::Level::Warning},
                                                          {"ERROR", log::Level::Error}});
 
+constexpr std::array kRecoveries = std::to_array<std::pair<std::string_view, Recover>>(
+    {{"reconnect", Recover::Reconnect}, {"cleanup", Recover::Cleanup}});
+constexpr std::array kPolicies = std::to_array<std::pair<std::string_view, ReconfigurationPolicy>>(
+    {{"equal", ReconfigurationPolicy::Equal}, {"additive", ReconfigurationPolicy::Additive}});
+
+// One of the two words of `names`.
+template <typename T>
+Result<void> parseWord(std::string_view text, const std::array<std::pair<std::string_view, T>, 2>& names, T& into) {
+  for (const auto& [name, value] : names) {
+    if (name != text) continue;
+    into = value;
+    return {};
+  }
+  return reason(fmt::format("must be {} or {}, not '{}'", names[0].first, names[1].first, text));
+}
+
 bool sameWord(std::string_view left, std::string_view right) {
   return std::equal(left.begin(), left.end(), right.begin(), right.end(), [](char a, char b) {
     return std::toupper(static_cast<unsigned char>(a)) == std::toupper(static_cast<unsigned char>(b));
   });
+}
+
+std::vector<std::string_view> nonEmptyParts(std::string_view text, char separator) {
+  std::vector<std::string_view> parts;
+  while (!text.empty()) {
+    const std::string_view part = text.substr(0, text.find(separator));
+    text.remove_prefix(std::min(text.size(), part.size() + 1));
+    if (!part.empty()) parts.push_back(part);
+  }
+  return parts;
 }
 
 }  // namespace
@@ -147,13 +173,23 @@ Result<void> parseValue(std::string_view text, log::Level& into) {
   return reason(fmt::format("must be DEBUG, INFO, WARNING or ERROR, not '{}'", text));
 }
 
+Result<void> parseValue(std::string_view text, Recover& into) {
+  return parseWord(text, kRecoveries, into);
+}
+
+Result<void> parseValue(std::string_view text, ReconfigurationPolicy& into) {
+  return parseWord(text, kPolicies, into);
+}
+
 Result<void> parseValue(std::string_view text, std::vector<std::string>& into) {
   into.clear();
-  while (!text.empty()) {
-    const std::string_view part = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), part.size() + 1));
-    if (!part.empty()) into.emplace_back(part);
-  }
+  for (const std::string_view part : nonEmptyParts(text, ',')) into.emplace_back(part);
+  return {};
+}
+
+Result<void> parseValue(std::string_view text, std::vector<Path>& into) {
+  into.clear();
+  for (const std::string_view part : nonEmptyParts(text, ':')) TRY_VOID(parseValue(part, into.emplace_back()));
   return {};
 }
 
@@ -207,6 +243,20 @@ std::string formatValue(async::Duration value) {
 
 std::string formatValue(log::Level value) {
   return std::string(std::ranges::find(kLevels, value, &LevelName::level)->name);
+}
+
+std::string formatValue(Recover value) {
+  return std::string(kRecoveries[value == Recover::Reconnect ? 0 : 1].first);
+}
+
+std::string formatValue(ReconfigurationPolicy value) {
+  return std::string(kPolicies[value == ReconfigurationPolicy::Equal ? 0 : 1].first);
+}
+
+std::string formatValue(const std::vector<Path>& value) {
+  std::string text;
+  for (const Path& path : value) text += (text.empty() ? "" : ":") + path.text;
+  return text;
 }
 
 std::string formatValue(const std::vector<std::string>& value) {

@@ -44,8 +44,13 @@ struct Count {
   bool operator==(const Count&) const = default;
 };
 
-// How a value looks in TOML.
-enum class Kind { Text, Integer, TextOrInteger, Boolean, List };
+// What becomes of an earlier agent's containers (Mesos' --recover).
+enum class Recover { Reconnect, Cleanup };
+// How far this host may differ from what the master was told of it (reference: master-agent, 8.5).
+enum class ReconfigurationPolicy { Equal, Additive };
+
+// How a value looks: in TOML, and, for Json, that "/path" may stand for the content of a file.
+enum class Kind { Text, Integer, TextOrInteger, Boolean, List, Json };
 
 // One overload for each type; the error is the reason alone ("must be …"), the caller adds the name of the setting.
 Result<void> parseValue(std::string_view text, std::string& into);
@@ -60,8 +65,12 @@ Result<void> parseValue(std::string_view text, Bytes& into);
 // A number and a unit out of ns, us, ms, secs, mins, hrs, days, weeks: "1.5mins".
 Result<void> parseValue(std::string_view text, async::Duration& into);
 Result<void> parseValue(std::string_view text, log::Level& into);
+Result<void> parseValue(std::string_view text, Recover& into);
+Result<void> parseValue(std::string_view text, ReconfigurationPolicy& into);
 // Separated by commas; empty parts are dropped.
 Result<void> parseValue(std::string_view text, std::vector<std::string>& into);
+// Separated by colons; empty parts are dropped.
+Result<void> parseValue(std::string_view text, std::vector<Path>& into);
 // An empty text is "unset".
 template <typename T>
 Result<void> parseValue(std::string_view text, std::optional<T>& into) {
@@ -84,7 +93,10 @@ std::string formatValue(Count value);
 std::string formatValue(Bytes value);
 std::string formatValue(async::Duration value);
 std::string formatValue(log::Level value);
+std::string formatValue(Recover value);
+std::string formatValue(ReconfigurationPolicy value);
 std::string formatValue(const std::vector<std::string>& value);
+std::string formatValue(const std::vector<Path>& value);
 template <typename T>
 std::string formatValue(const std::optional<T>& value) {
   return value ? formatValue(*value) : std::string();
@@ -106,6 +118,15 @@ inline Kind kindOf(const async::Duration&) {
   return Kind::Text;
 }
 inline Kind kindOf(const log::Level&) {
+  return Kind::Text;
+}
+inline Kind kindOf(const Recover&) {
+  return Kind::Text;
+}
+inline Kind kindOf(const ReconfigurationPolicy&) {
+  return Kind::Text;
+}
+inline Kind kindOf(const std::vector<Path>&) {
   return Kind::Text;
 }
 inline Kind kindOf(const Port&) {

@@ -144,6 +144,42 @@ TEST_F(LoadTest, AValueMayBeInAFileOfItsOwn) {
   EXPECT_EQ(errorWith({"--docker_registry=file:///nowhere"}).substr(0, 19), "--docker_registry: ");
 }
 
+TEST_F(LoadTest, JsonIsGivenAsTextOrAsAFile) {
+  write("rules", R"({"disabled_endpoints": {"paths": ["/files/browse"]}})");
+  const std::vector<std::string> paths{"/files/browse"};
+  EXPECT_EQ(loadWith({"--firewall_rules=" + directory_ + "/rules"})->config.firewallRules.disabledPaths, paths);
+  EXPECT_EQ(loadWith({"--firewall_rules=file://" + directory_ + "/rules"})->config.firewallRules.disabledPaths, paths);
+  EXPECT_EQ(loadWith({R"(--executor_environment_variables={"A":"b"})"})->config.executorEnvironmentVariables.values,
+            (std::map<std::string, std::string>{{"A", "b"}}));
+  EXPECT_EQ(loadWith({R"(--bounding_capabilities={"capabilities":["net_raw"]})"})->config.boundingCapabilities->names,
+            std::vector<std::string>{"CAP_NET_RAW"});
+  EXPECT_EQ(loadWith({})->config.boundingCapabilities, std::nullopt);
+  EXPECT_EQ(errorWith({"--domain={"}), "--domain: must be JSON, and is not");
+  EXPECT_EQ(errorWith({"--domain=[]"}), "--domain: must be a JSON object, not array");
+  EXPECT_EQ(errorWith({R"(--firewall_rules={"disabled":1})"}),
+            "--firewall_rules: has the key 'disabled', and only 'disabled_endpoints' is known");
+  EXPECT_EQ(errorWith({R"(--firewall_rules={"disabled_endpoints":{"paths":["a"]}})"}),
+            "--firewall_rules: has the path 'a', which does not begin with '/'");
+  EXPECT_EQ(errorWith({R"(--effective_capabilities={"capabilities":["FLY"]})"}),
+            "--effective_capabilities: has 'FLY', which is no capability");
+  EXPECT_EQ(errorWith({R"(--executor_environment_variables={"A":1})"}),
+            "--executor_environment_variables: gives 'A' a value that is number, and not a string");
+}
+
+TEST_F(LoadTest, BooleansAreSetAndNegated) {
+  EXPECT_TRUE(loadWith({"--cgroups_enable_cfs"})->config.cgroupsEnableCfs);
+  EXPECT_FALSE(loadWith({"--no-switch_user"})->config.switchUser);
+  EXPECT_FALSE(loadWith({"--switch_user=false"})->config.switchUser);
+  EXPECT_FALSE(loadWith({}, {"MESOS_STRICT=0"})->config.strict);
+  EXPECT_EQ(errorWith({"--no-strict=true"}), "--no-strict: only a boolean without a value can be negated");
+}
+
+TEST_F(LoadTest, WithoutAnAddressOnlyAMasterBringsTheAgentOffLoopback) {
+  EXPECT_EQ(listenAddress(loadWith({})->config).text, "127.0.0.1");
+  EXPECT_EQ(listenAddress(loadWith({"--master=m:5050"})->config).text, "0.0.0.0");
+  EXPECT_EQ(listenAddress(loadWith({"--master=m:5050", "--ip=10.0.0.1"})->config).text, "10.0.0.1");
+}
+
 TEST_F(LoadTest, OnlyANamedFileMustExist) {
   EXPECT_EQ(errorWith({"--config=/nowhere/agent.toml"}).substr(0, 15), "configuration: ");
   EXPECT_EQ(errorWith({"--config_dir=/nowhere"}).substr(0, 15), "configuration: ");
@@ -194,7 +230,9 @@ TEST(Options, DefaultsReadBackAndAreDescribed) {
     Config config;
     EXPECT_TRUE(option.set(config, option.get(defaults))) << option.name;
     EXPECT_TRUE(option.description.ends_with('.')) << option.name;
-    EXPECT_NE(helpText().find("--" + option.name + "=" + option.placeholder), std::string::npos);
+    const std::string shown =
+        option.kind == Kind::Boolean ? "--[no-]" + option.name : "--" + option.name + "=" + option.placeholder;
+    EXPECT_NE(helpText().find("\n  " + shown + "\n"), std::string::npos) << option.name;
   }
 }
 

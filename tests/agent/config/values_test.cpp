@@ -65,6 +65,11 @@ TEST(Values, OthersSayWhatTheyWant) {
   EXPECT_EQ(roundTrip<bool>("1"), "true");
   EXPECT_EQ(roundTrip<bool>("yes"), "refused: must be true or false, not 'yes'");
   EXPECT_EQ(roundTrip<std::vector<std::string>>(",a,,b:5000"), "a,b:5000");
+  EXPECT_EQ(roundTrip<std::vector<Path>>("/a::/b/"), "/a:/b");
+  EXPECT_EQ(roundTrip<std::vector<Path>>("/a:b"), "refused: must be an absolute path, not 'b'");
+  EXPECT_EQ(roundTrip<Recover>("cleanup"), "cleanup");
+  EXPECT_EQ(roundTrip<Recover>("none"), "refused: must be reconnect or cleanup, not 'none'");
+  EXPECT_EQ(roundTrip<ReconfigurationPolicy>("additive"), "additive");
 }
 
 }  // namespace
