@@ -1,8 +1,10 @@
 #include "fetcher/members.hpp"
 
+#include <algorithm>
 #include <limits>
 
 #include <fmt/format.h>
+#include <nlohmann/json.hpp>
 
 namespace gantry::fetcher {
 namespace {
@@ -97,6 +99,13 @@ const Json* Members::object(const char* name) {
 
 const Json* Members::array(const char* name) {
   return find(name, "an array", &Json::is_array);
+}
+
+void Members::refuseOthers(std::span<const std::string_view> known) {
+  if (!object_.is_object()) return;
+  for (const auto& [name, value] : object_.items()) {
+    if (std::ranges::find(known, name) == known.end()) fail(name, "is not known");
+  }
 }
 
 void Members::fail(std::string_view name, std::string_view reason) {

@@ -1,15 +1,14 @@
-// Reading and writing the JSON of the fetcher's messages. Only for the .cpp files that do: it brings the JSON library.
+// Reading and writing the JSON of the fetcher's messages; for the .cpp files that do.
 #pragma once
 
-#include <algorithm>
-#include <array>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include <nlohmann/json.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include "base/bytes.hpp"
 #include "base/result.hpp"
@@ -45,13 +44,7 @@ class Members {
   const Json* object(const char* name);
   const Json* array(const char* name);
 
-  template <std::size_t N>
-  void refuseOthers(const std::array<std::string_view, N>& known) {
-    if (!object_.is_object()) return;
-    for (const auto& [name, value] : object_.items()) {
-      if (std::ranges::find(known, name) == known.end()) fail(name, "is not known");
-    }
-  }
+  void refuseOthers(std::span<const std::string_view> known);
   void fail(std::string_view name, std::string_view reason);
   Result<void> outcome() const;
 

@@ -23,7 +23,7 @@ ALLOWED = {
 THIRD_PARTY = {
     r"boost/asio": r"^(async/|http/)",
     r"boost/beast": r"^http/.*\.cpp$",
-    r"nlohmann/": r"^(oci/.*\.cpp|fetcher/.*\.cpp|network/.*\.cpp|agent/.*\.cpp|cli/.*\.cpp)$",
+    r"nlohmann/(?!json_fwd)": r"^(oci/.*\.cpp|fetcher/.*\.cpp|network/.*\.cpp|agent/.*\.cpp|cli/.*\.cpp)$",
     r"seccomp\.h": r"^(runtime/.*\.cpp|fetcher/pull/confinement\.cpp)$",
     r"curl/": r"^fetcher/",
     r"archive(_entry)?\.h": r"^fetcher/",
