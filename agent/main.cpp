@@ -143,7 +143,7 @@ std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& co
 
 api::Settings apiSettings(const Loaded& loaded, const Registry& registry) {
   api::Settings settings;
-  for (const Setting& setting : loaded.settings) settings.flags[setting.name] = setting.value;
+  settings.flags = flagsInForce(loaded);
   settings.heartbeat = loaded.config.httpHeartbeatInterval;
   settings.metrics = [&registry] { return registry.text(); };
   return settings;
@@ -251,6 +251,9 @@ async::Task<Result<void>> live(const Running* running, state::Contents contents,
 Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> loadAgain) {
   const Config& config = loaded.config;
   log::setLevel(config.loggingLevel);
+  for (const IgnoredFlag& flag : loaded.ignored) {
+    log::warning("a flag of mesos-agent is ignored", {{"flag", flag.origin}, {"reason", flag.reason}});
+  }
   if (!config.master.empty()) return Error::invalid("master", "this version runs standalone; leave it empty");
   TRY(const Programs programs, findPrograms(config));
   TRY(fetcher::PullRequest pulls, pullTemplate(config));

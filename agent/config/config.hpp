@@ -74,7 +74,6 @@ struct Config {
   // options_containers.cpp: every container.
   std::string cgroupsRoot = "gantry";
   bool cgroupsEnableCfs = false;
-  bool cgroupsLimitSwap = false;
   Count defaultPidsLimit{4096};
   Bytes defaultContainerShmSize = Bytes::mebi(64);
   bool disallowSharingAgentPidNamespace = false;

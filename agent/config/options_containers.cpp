@@ -36,8 +36,6 @@ std::vector<Option> containerOptions() {
               checkCgroupsRoot),
       option("cgroups_enable_cfs", "", &Config::cgroupsEnableCfs,
              "Whether a container without a cpus limit is held to the cpus it asks for, even on an idle host."),
-      option("cgroups_limit_swap", "", &Config::cgroupsLimitSwap,
-             "Whether the memory limit counts swapped memory too."),
       // The kernel counts no further than its own limit on process ids.
       checked(option("default_pids_limit", "COUNT", &Config::defaultPidsLimit,
                      "Processes and threads a container may have when its request does not say."),

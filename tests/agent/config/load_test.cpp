@@ -2,9 +2,12 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include "agent/config/mesos_flags.hpp"
 #include "agent/config/options.hpp"
 #include "kernel/file.hpp"
 
@@ -178,6 +181,89 @@ TEST_F(LoadTest, WithoutAnAddressOnlyAMasterBringsTheAgentOffLoopback) {
   EXPECT_EQ(listenAddress(loadWith({})->config).text, "127.0.0.1");
   EXPECT_EQ(listenAddress(loadWith({"--master=m:5050"})->config).text, "0.0.0.0");
   EXPECT_EQ(listenAddress(loadWith({"--master=m:5050", "--ip=10.0.0.1"})->config).text, "10.0.0.1");
+}
+
+TEST_F(LoadTest, FlagsOfMesosAgentAreMetIgnoredOrRefused) {
+  // As a real agent was started; recordings, 22.
+  const auto loaded =
+      loadWith({"--ip=127.0.0.1",
+                "--port=5051",
+                "--hostname=127.0.0.1",
+                "--master=127.0.0.1:5050",
+                "--work_dir=/w",
+                "--runtime_dir=/r",
+                "--launcher_dir=/usr/libexec/mesos-agent",
+                "--launcher=linux",
+                "--containerizers=mesos",
+                "--isolation=filesystem/linux,docker/runtime,cgroups/cpu,cgroups/mem,cgroups/devices,cgroups/pids,"
+                "namespaces/pid,namespaces/ipc,disk/du,volume/sandbox_path,volume/host_path,volume/image,network/cni,"
+                "linux/capabilities,posix/rlimits",
+                "--image_providers=docker",
+                "--docker_registry=/images",
+                "--docker_store_dir=/s",
+                "--no-systemd_enable_support",
+                "--no-switch_user",
+                "--cgroups_root=mesos",
+                "--network_cni_config_dir=/cni",
+                "--network_cni_plugins_dir=/usr/lib/cni",
+                "--resources=cpus:8;mem:16384",
+                "--attributes=rack:r1"});
+  ASSERT_TRUE(loaded) << loaded.error().message();
+  std::map<std::string, std::string> ignored;
+  for (const IgnoredFlag& flag : loaded->ignored) ignored[flag.origin] = flag.reason;
+  EXPECT_EQ(ignored.size(), 4U);
+  EXPECT_EQ(ignored["--isolation"], "'volume/image': a task that asks for it is refused by name");
+  EXPECT_TRUE(ignored.contains("--launcher_dir"));
+  EXPECT_TRUE(ignored.contains("--docker_store_dir"));
+  EXPECT_TRUE(ignored.contains("--no-systemd_enable_support"));
+
+  EXPECT_EQ(errorWith({"--modules={}"}), "--modules={}: libraries made for mesos-agent cannot be loaded");
+  EXPECT_EQ(errorWith({}, {"MESOS_AUTHENTICATE_HTTP_READWRITE=1"}),
+            "MESOS_AUTHENTICATE_HTTP_READWRITE=true: this version authenticates nobody, and would answer everybody");
+  EXPECT_EQ(
+      errorWith({"--isolation=cgroups/cpu,disk/xfs,posix/mem,mine"}),
+      "--isolation=cgroups/cpu,disk/xfs,posix/mem,mine: 'disk/xfs': disk quotas are not enforced by this version; "
+      "'mine': there is no isolator of that name, and mesos-agent's modules cannot be loaded");
+  EXPECT_EQ(errorWith({"--quiet=maybe"}), "--quiet: must be true or false, not 'maybe'");
+  EXPECT_EQ(errorWith({"--no-enforce_container_disk_quota", "--authorizer=local", "--image_provisioner_backend=auto"}),
+            "");
+}
+
+TEST_F(LoadTest, TheFlagsInForceAreShownAsMesosAgentShowsThem) {
+  const auto flags = flagsInForce(*loadWith({"--isolation=cgroups/cpu", "--gc_delay=2days", "--no-strict"}));
+  EXPECT_EQ(flags.at("isolation"), "cgroups/cpu");
+  EXPECT_EQ(flags.at("gc_delay"), "2days");
+  EXPECT_EQ(flags.at("strict"), "false");
+  EXPECT_EQ(flags.at("authenticate_http_readonly"), "false");
+  EXPECT_EQ(flags.at("recovery_timeout"), "15mins");
+  EXPECT_FALSE(flags.contains("disk_watch_interval"));
+  EXPECT_FALSE(flags.contains("master"));
+}
+
+TEST_F(LoadTest, LibprocessVariablesCountAfterMesos) {
+  const std::vector<std::string> both{"LIBPROCESS_IP=10.0.0.1", "MESOS_IP=10.0.0.2"};
+  EXPECT_EQ(loadWith({}, {"LIBPROCESS_IP=10.0.0.1"})->config.ip->text, "10.0.0.1");
+  EXPECT_EQ(loadWith({}, both)->config.ip->text, "10.0.0.2");
+  EXPECT_EQ(loadWith({}, {"LIBPROCESS_ADVERTISE_PORT=81", "LIBPROCESS_PORT=7"})->config.advertisePort.number, 81);
+}
+
+TEST_F(LoadTest, SomeSettingsExcludeEachOther) {
+  EXPECT_EQ(errorWith({"--ip=10.0.0.1", "--ip_discovery_command=echo"}),
+            "ip_discovery_command: cannot be given together with ip");
+  EXPECT_EQ(errorWith({"--authentication_timeout_min=2mins"}),
+            "authentication_timeout_min: must not be longer than authentication_timeout_max");
+}
+
+TEST(MesosFlags, AreNoSettingsAndSaySo) {
+  for (const MesosFlag& flag : mesosFlags()) {
+    EXPECT_EQ(findOption(flag.name), nullptr) << flag.name;
+    EXPECT_EQ(std::ranges::count(mesosFlags(), flag.name, &MesosFlag::name), 1) << flag.name;
+    if (!flag.inForce.empty() && flag.name != "containerizers") {
+      EXPECT_EQ(flag.judge(flag.inForce).kind, Verdict::Kind::Met) << flag.name;
+    }
+    const Verdict verdict = flag.judge(flag.kind == Kind::Boolean ? "true" : "anything");
+    EXPECT_EQ(verdict.kind == Verdict::Kind::Met, verdict.reason.empty()) << flag.name;
+  }
 }
 
 TEST_F(LoadTest, OnlyANamedFileMustExist) {
