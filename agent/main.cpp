@@ -144,6 +144,8 @@ std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& co
 api::Settings apiSettings(const Loaded& loaded, const Registry& registry) {
   api::Settings settings;
   settings.flags = flagsInForce(loaded);
+  if (loaded.config.externalLogFile) settings.externalLogFile = loaded.config.externalLogFile->text;
+  settings.disabledPaths = loaded.config.firewallRules.disabledPaths;
   settings.heartbeat = loaded.config.httpHeartbeatInterval;
   settings.metrics = [&registry] { return registry.text(); };
   return settings;

@@ -10,9 +10,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
+#include "agent/api/agent_facts.hpp"
 #include "agent/containers/manager.hpp"
 #include "agent/images/store.hpp"
+#include "agent/tasks/manager.hpp"
 #include "agent/wire/build_info.hpp"
 #include "async/time.hpp"
 #include "http/message.hpp"
@@ -26,6 +29,14 @@ struct Settings {
   std::map<std::string, std::string> flags;
   // Between two heartbeats of an attached stream (--http_heartbeat_interval).
   async::Duration heartbeat = std::chrono::seconds(30);
+  // How things stand now. Without a master: an agent that has no tasks.
+  std::function<AgentFacts()> facts = [] { return AgentFacts(); };
+  std::function<tasks::Snapshot()> tasks = [] { return tasks::Snapshot(); };
+  std::function<tasks::TaskCounters()> taskCounters = [] { return tasks::TaskCounters(); };
+  // The file that the agent's log ends up in, for /slave/log; "" when nobody said.
+  std::string externalLogFile;
+  // Paths that are answered with 403.
+  std::vector<std::string> disabledPaths;
   // The text of GET /metrics.
   std::function<std::string()> metrics = [] { return std::string(); };
 };
