@@ -27,6 +27,19 @@ constexpr const char* kSchema = R"(
   CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 )";
 
+// What version 2 has beyond version 1.
+constexpr const char* kTaskSchema = R"(
+  CREATE TABLE frameworks (id TEXT PRIMARY KEY, framework TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE tasks (
+    number INTEGER PRIMARY KEY, framework TEXT NOT NULL, task TEXT NOT NULL, request TEXT NOT NULL,
+    progress TEXT NOT NULL
+  );
+  CREATE TABLE statuses (
+    task INTEGER NOT NULL, position INTEGER NOT NULL, status TEXT NOT NULL, acknowledged INTEGER NOT NULL,
+    PRIMARY KEY (task, position)
+  ) WITHOUT ROWID;
+)";
+
 // locking_mode=EXCLUSIVE keeps a second agent out, and needs no shared-memory file beside the database.
 constexpr const char* kSettings = "PRAGMA locking_mode=EXCLUSIVE; PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;";
 
@@ -44,10 +57,12 @@ Result<void> checkIntegrity(const Connection& connection) {
   return {};
 }
 
-Result<void> createTables(const Connection& connection) {
+// Makes the tables that version `from` does not have; 0: there are none yet.
+Result<void> createTables(const Connection& connection, int from) {
   TRY_VOID(execute(connection, "BEGIN IMMEDIATE"));
   ScopeExit rollBack([&] { ignore(execute(connection, "ROLLBACK"), "the first failure is reported"); });
-  TRY_VOID(execute(connection, kSchema));
+  if (from < 1) TRY_VOID(execute(connection, kSchema));
+  TRY_VOID(execute(connection, kTaskSchema));
   TRY_VOID(execute(connection, fmt::format("PRAGMA user_version={}", Database::kSchemaVersion).c_str()));
   TRY_VOID(execute(connection, "COMMIT"));
   rollBack.release();
@@ -76,7 +91,9 @@ struct Database::Handle {
   // First, so that the statements go before it.
   Connection connection;
   Statement begin, commit, rollback;
-  Statement putContainer, deleteContainer, addToLedger, strikeFromLedger, strikeAll, putState, deleteStates, putFact;
+  Statement putContainer, deleteContainer, addToLedger, strikeFromLedger, strikeAll, putState, deleteStates, putFact,
+      deleteFact;
+  Statement putFramework, deleteFramework, putTask, putProgress, deleteTask, deleteStatuses, putStatus, acknowledge;
 
   static Result<std::unique_ptr<Handle>> prepare(Connection connection);
 
@@ -88,6 +105,14 @@ struct Database::Handle {
   Result<void> apply(const PutSavedState& change);
   Result<void> apply(const DeleteSavedStates& change);
   Result<void> apply(const PutFact& change);
+  Result<void> apply(const DeleteFact& change);
+  Result<void> apply(const PutFramework& change);
+  Result<void> apply(const DeleteFramework& change);
+  Result<void> apply(const PutTask& change);
+  Result<void> apply(const PutTaskProgress& change);
+  Result<void> apply(const DeleteTask& change);
+  Result<void> apply(const PutStatus& change);
+  Result<void> apply(const AcknowledgeStatus& change);
 };
 
 Result<std::unique_ptr<Database::Handle>> Database::Handle::prepare(Connection connection) {
@@ -103,10 +128,22 @@ Result<std::unique_ptr<Database::Handle>> Database::Handle::prepare(Connection c
   TRY(auto putState, statement("INSERT OR REPLACE INTO saved_states VALUES (?,?,?)"));
   TRY(auto deleteStates, statement("DELETE FROM saved_states WHERE container=?"));
   TRY(auto putFact, statement("INSERT OR REPLACE INTO facts VALUES (?,?)"));
-  return std::unique_ptr<Handle>(new Handle{std::move(connection), std::move(begin), std::move(commit),
-                                            std::move(rollback), std::move(putContainer), std::move(deleteContainer),
-                                            std::move(addToLedger), std::move(strikeFromLedger), std::move(strikeAll),
-                                            std::move(putState), std::move(deleteStates), std::move(putFact)});
+  TRY(auto deleteFact, statement("DELETE FROM facts WHERE name=?"));
+  TRY(auto putFramework, statement("INSERT OR REPLACE INTO frameworks VALUES (?,?)"));
+  TRY(auto deleteFramework, statement("DELETE FROM frameworks WHERE id=?"));
+  TRY(auto putTask, statement("INSERT OR REPLACE INTO tasks VALUES (?,?,?,?,?)"));
+  TRY(auto putProgress, statement("UPDATE tasks SET progress=? WHERE number=?"));
+  TRY(auto deleteTask, statement("DELETE FROM tasks WHERE number=?"));
+  TRY(auto deleteStatuses, statement("DELETE FROM statuses WHERE task=?"));
+  TRY(auto putStatus, statement("INSERT OR REPLACE INTO statuses VALUES (?,?,?,?)"));
+  TRY(auto acknowledge, statement("UPDATE statuses SET acknowledged=1 WHERE task=? AND position=?"));
+  return std::unique_ptr<Handle>(new Handle{
+      std::move(connection),   std::move(begin),           std::move(commit),          std::move(rollback),
+      std::move(putContainer), std::move(deleteContainer), std::move(addToLedger),     std::move(strikeFromLedger),
+      std::move(strikeAll),    std::move(putState),        std::move(deleteStates),    std::move(putFact),
+      std::move(deleteFact),   std::move(putFramework),    std::move(deleteFramework), std::move(putTask),
+      std::move(putProgress),  std::move(deleteTask),      std::move(deleteStatuses),  std::move(putStatus),
+      std::move(acknowledge)});
 }
 
 Result<void> Database::Handle::apply(const PutContainer& change) {
@@ -161,6 +198,52 @@ Result<void> Database::Handle::apply(const PutFact& change) {
   return putFact.restart().bind(change.name).bind(change.value).run();
 }
 
+Result<void> Database::Handle::apply(const DeleteFact& change) {
+  return deleteFact.restart().bind(change.name).run();
+}
+
+Result<void> Database::Handle::apply(const PutFramework& change) {
+  return putFramework.restart().bind(change.record.id).bind(change.record.framework).run();
+}
+
+Result<void> Database::Handle::apply(const DeleteFramework& change) {
+  return deleteFramework.restart().bind(change.id).run();
+}
+
+Result<void> Database::Handle::apply(const PutTask& change) {
+  const TaskRecord& record = change.record;
+  return putTask.restart()
+      .bind(record.number)
+      .bind(record.framework)
+      .bind(record.task)
+      .bind(record.request)
+      .bind(record.progress)
+      .run();
+}
+
+Result<void> Database::Handle::apply(const PutTaskProgress& change) {
+  return putProgress.restart().bind(change.progress).bind(change.task).run();
+}
+
+Result<void> Database::Handle::apply(const DeleteTask& change) {
+  TRY_VOID(deleteTask.restart().bind(change.task).run());
+  return deleteStatuses.restart().bind(change.task).run();
+}
+
+Result<void> Database::Handle::apply(const PutStatus& change) {
+  const StatusRecord& record = change.record;
+  return putStatus.restart()
+      .bind(record.task)
+      .bind(record.position)
+      .bind(record.status)
+      .bind(static_cast<std::int64_t>(record.acknowledged))
+      .run();
+}
+
+Result<void> Database::Handle::apply(const AcknowledgeStatus& change) {
+  return acknowledge.restart().bind(change.task).bind(change.position).run();
+}
+
 Database::Database(std::unique_ptr<Handle> handle) : handle_(std::move(handle)) {}
 Database::Database(Database&&) noexcept = default;
 Database& Database::operator=(Database&&) noexcept = default;
@@ -180,7 +263,7 @@ Result<Database> Database::openOne(const std::string& path) {
                                                 version, kSchemaVersion));
   }
   TRY_VOID(checkIntegrity(connection));
-  if (version == 0) TRY_VOID(createTables(connection));
+  if (version < kSchemaVersion) TRY_VOID(createTables(connection, version));
   TRY(auto handle, Handle::prepare(std::move(connection)));
   return Database(std::move(handle));
 }
@@ -246,6 +329,19 @@ Result<Contents> Database::load() {
   TRY_VOID(rows("SELECT * FROM facts", [&](Statement& row) {
     std::string name = row.text();
     contents.facts[std::move(name)] = row.text();
+  }));
+  TRY_VOID(rows("SELECT * FROM frameworks",
+                [&](Statement& row) { contents.frameworks.push_back({.id = row.text(), .framework = row.text()}); }));
+  TRY_VOID(rows("SELECT * FROM tasks ORDER BY number", [&](Statement& row) {
+    contents.tasks.push_back({.number = row.integer(),
+                              .framework = row.text(),
+                              .task = row.text(),
+                              .request = row.text(),
+                              .progress = row.text()});
+  }));
+  TRY_VOID(rows("SELECT * FROM statuses ORDER BY task, position", [&](Statement& row) {
+    contents.statuses.push_back(
+        {.task = row.integer(), .position = row.integer(), .status = row.text(), .acknowledged = row.integer() != 0});
   }));
   return contents;
 }

@@ -16,7 +16,7 @@ namespace gantry::agent::state {
 class Database {
  public:
   // The version of the tables this agent writes, kept in SQLite's user_version.
-  static constexpr int kSchemaVersion = 1;
+  static constexpr int kSchemaVersion = 2;
 
   struct Opened;
   // Opens or creates the file (mode 0600). A corrupt one is renamed to "<path>.corrupt-<n>" together with its journal,

@@ -42,6 +42,35 @@ struct LedgerEntry {
   auto operator<=>(const LedgerEntry&) const = default;
 };
 
+// A framework with tasks on this agent, or with a history of them.
+struct FrameworkRecord {
+  std::string id;
+  std::string framework;  // JSON of agent/tasks/task_json.hpp, as all texts of tasks
+
+  bool operator==(const FrameworkRecord&) const = default;
+};
+
+// One task, from the moment its launch was intended until the history has no room for it. Numbers grow.
+struct TaskRecord {
+  std::int64_t number = 0;
+  std::string framework;
+  std::string task;
+  std::string request;  // "" for one that was refused: it has a status and nothing else
+  std::string progress;
+
+  bool operator==(const TaskRecord&) const = default;
+};
+
+// One status of a task, which stays in the history once it is acknowledged.
+struct StatusRecord {
+  std::int64_t task = 0;  // TaskRecord::number
+  std::int64_t position = 0;
+  std::string status;
+  bool acknowledged = false;
+
+  bool operator==(const StatusRecord&) const = default;
+};
+
 // The changes a transaction is made of. Deleting what is not there is no error, and neither is adding an entry twice.
 struct PutContainer {
   ContainerRecord record;
@@ -70,8 +99,35 @@ struct PutFact {  // one value of the agent itself, such as the boot id
   std::string name;
   std::string value;
 };
+struct DeleteFact {
+  std::string name;
+};
+struct PutFramework {
+  FrameworkRecord record;
+};
+struct DeleteFramework {
+  std::string id;
+};
+struct PutTask {
+  TaskRecord record;
+};
+struct PutTaskProgress {
+  std::int64_t task = 0;
+  std::string progress;
+};
+struct DeleteTask {  // and its statuses
+  std::int64_t task = 0;
+};
+struct PutStatus {
+  StatusRecord record;
+};
+struct AcknowledgeStatus {
+  std::int64_t task = 0;
+  std::int64_t position = 0;
+};
 using Change = std::variant<PutContainer, DeleteContainer, AddToLedger, StrikeFromLedger, StrikeAllFromLedger,
-                            PutSavedState, DeleteSavedStates, PutFact>;
+                            PutSavedState, DeleteSavedStates, PutFact, DeleteFact, PutFramework, DeleteFramework,
+                            PutTask, PutTaskProgress, DeleteTask, PutStatus, AcknowledgeStatus>;
 
 // Everything, as an agent reads it once at its start.
 struct Contents {
@@ -79,6 +135,9 @@ struct Contents {
   std::vector<LedgerEntry> ledger;
   std::map<std::pair<std::string, std::string>, std::string> savedStates;  // by container and isolator
   std::map<std::string, std::string> facts;
+  std::vector<FrameworkRecord> frameworks;
+  std::vector<TaskRecord> tasks;       // by number
+  std::vector<StatusRecord> statuses;  // by task and position
 };
 
 }  // namespace gantry::agent::state

@@ -59,6 +59,57 @@ TEST_F(DatabaseTest, KeepsWhatWasAppliedOverAReopen) {
   EXPECT_EQ(contents.facts.at("boot"), "1");
 }
 
+TEST_F(DatabaseTest, KeepsTasksAndTheirStatusesInOrder) {
+  const TaskRecord first{.number = 1, .framework = "f", .task = "a", .request = "{}", .progress = "{}"};
+  const TaskRecord second{.number = 2, .framework = "f", .task = "b"};
+  const StatusRecord starting{.task = 1, .position = 0, .status = "starting"};
+  const StatusRecord running{.task = 1, .position = 1, .status = "running"};
+  const std::array<Change, 9> changes{PutFramework{{"f", "{}"}},
+                                      PutTask{second},
+                                      PutTask{first},
+                                      PutStatus{running},
+                                      PutStatus{starting},
+                                      PutStatus{{.task = 2, .status = "lost"}},
+                                      AcknowledgeStatus{1, 0},
+                                      PutTaskProgress{1, "{killed}"},
+                                      PutFact{"drain", "x"}};
+  ASSERT_TRUE(open().database.apply(changes));
+  Database::Opened again = open();
+  TaskRecord killed = first;
+  killed.progress = "{killed}";
+  StatusRecord acknowledged = starting;
+  acknowledged.acknowledged = true;
+  EXPECT_EQ(again.contents.frameworks, (std::vector<FrameworkRecord>{{"f", "{}"}}));
+  EXPECT_EQ(again.contents.tasks, (std::vector{killed, second}));
+  EXPECT_EQ(again.contents.statuses, (std::vector{acknowledged, running, StatusRecord{.task = 2, .status = "lost"}}));
+
+  const std::array<Change, 3> deletes{DeleteTask{1}, DeleteFramework{"f"}, DeleteFact{"drain"}};
+  ASSERT_TRUE(again.database.apply(deletes));
+  const Result<Contents> left = again.database.load();
+  ASSERT_TRUE(left);
+  EXPECT_TRUE(left->frameworks.empty());
+  EXPECT_EQ(left->tasks, (std::vector{second}));
+  EXPECT_EQ(left->statuses.size(), 1U);
+  EXPECT_FALSE(left->facts.contains("drain"));
+}
+
+TEST_F(DatabaseTest, TakesUpTheFileOfAnAgentThatKnewNoTasks) {
+  open();
+  sqlite3* raw = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &raw), SQLITE_OK);
+  sqlite3_exec(raw,
+               "INSERT INTO facts VALUES ('boot', '1'); PRAGMA user_version=1;"
+               "DROP TABLE frameworks; DROP TABLE tasks; DROP TABLE statuses",
+               nullptr, nullptr, nullptr);
+  sqlite3_close(raw);
+
+  const std::array<Change, 1> change{PutTask{{.number = 1, .framework = "f", .task = "a"}}};
+  ASSERT_TRUE(open().database.apply(change));
+  const Contents contents = open().contents;
+  EXPECT_EQ(contents.facts.at("boot"), "1");
+  EXPECT_EQ(contents.tasks.size(), 1U);
+}
+
 TEST_F(DatabaseTest, DeletesAreNoErrorWhenNothingIsThere) {
   Database::Opened opened = open();
   const std::array<Change, 4> changes{DeleteContainer{"web"}, StrikeFromLedger{{"web", "a", "b"}},
@@ -103,7 +154,7 @@ TEST_F(DatabaseTest, RefusesTheFileOfANewerAgent) {
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code(), Code::Unsupported);
   EXPECT_EQ(opened.error().message(),
-            "state database '" + path_ + "': was written by a newer agent (schema 99, this agent knows up to 1)");
+            "state database '" + path_ + "': was written by a newer agent (schema 99, this agent knows up to 2)");
 }
 
 TEST_F(DatabaseTest, SetsACorruptFileAsideAndStartsAnew) {
