@@ -33,6 +33,10 @@ std::vector<NetworkStatus> Isolator::networks(const Container& /*container*/) co
   return {};
 }
 
+std::vector<pid_t> Isolator::processes(const Container& /*container*/) const {
+  return {};
+}
+
 async::Task<Result<void>> Isolator::recover(ContainerPtr /*container*/) {
   co_return Result<void>();
 }

@@ -145,6 +145,8 @@ class Isolator {
   virtual async::Task<Limitation> watch(ContainerPtr container);
   virtual Result<void> usage(const Container& container, Usage& into);
   virtual std::vector<NetworkStatus> networks(const Container& container) const;
+  // All processes of the container, as the host sees them, from the isolator that can tell.
+  virtual std::vector<pid_t> processes(const Container& container) const;
   // Undoes prepare. Must be right without prepare, a second time, and in an agent that did not run prepare.
   virtual async::Task<Result<void>> cleanup(ContainerPtr container) = 0;
   // After a restart, before anything else is called for `container`, which goes on running.

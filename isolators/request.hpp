@@ -115,6 +115,8 @@ struct ContainerRequest {
   explicit ContainerRequest(ContainerId containerId) : id(std::move(containerId)) {}
 
   ContainerId id;
+  // An absolute directory that exists, and outlives the container; unset: one of its own, which goes with it.
+  std::optional<std::string> sandbox;
   // A reference as fetcher/reference.hpp reads it; unset: the host's own file system (as mesos-agent runs such tasks).
   std::optional<std::string> image;
   // False asks the registry again even if the reference is known.

@@ -81,6 +81,30 @@ Result<std::uint64_t> startTimeOf(pid_t pid) {
   return ticks;
 }
 
+bool isRunning(pid_t pid) {
+  const auto text = readFile(fmt::format("/proc/{}/stat", pid));
+  if (!text) return false;
+  const std::size_t name = text->rfind(')');
+  const char state = name == std::string::npos || name + 2 >= text->size() ? 'X' : (*text)[name + 2];
+  return state != 'Z' && state != 'X';
+}
+
+Result<Disposition> dispositionOf(pid_t pid, int signal) {
+  TRY(const std::string text, readFile(fmt::format("/proc/{}/status", pid)));
+  const auto holds = [&](std::string_view line) -> Result<bool> {
+    const std::size_t found = text.find(line);
+    std::uint64_t mask = 0;
+    if (found == std::string::npos ||
+        std::from_chars(text.data() + found + line.size(), text.data() + text.size(), mask, 16).ec != std::errc()) {
+      return Error(Code::Internal, fmt::format("/proc/{}/status has no '{}'", pid, line.substr(1, 6)));
+    }
+    return (mask >> (signal - 1) & 1) != 0;
+  };
+  TRY(const bool caught, holds("\nSigCgt:\t"));
+  TRY(const bool ignored, holds("\nSigIgn:\t"));
+  return caught ? Disposition::Caught : ignored ? Disposition::Ignored : Disposition::Default;
+}
+
 Result<ProcessId> identify(pid_t pid) {
   TRY(const std::uint64_t ticks, startTimeOf(pid));
   return ProcessId{pid, ticks};

@@ -27,6 +27,13 @@ Result<ProcessId> identify(pid_t pid);
 // True while that very process exists, as a zombie too.
 bool isAlive(const ProcessId& id);
 
+// False for a process that has ended, though its parent may not have waited for it yet.
+bool isRunning(pid_t pid);
+
+// What a signal does to a process (SigCgt and SigIgn of /proc/<pid>/status).
+enum class Disposition { Default, Ignored, Caught };
+Result<Disposition> dispositionOf(pid_t pid, int signal);
+
 // A process that somebody may signal and wait for: a pid and its pidfd (Linux 5.3).
 class Process {
  public:

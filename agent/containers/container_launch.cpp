@@ -87,7 +87,9 @@ async::Task<Result<void>> ContainerLife::recordIntent() {
   // program itself is one of them, and must reach its sandbox, which then is for its owner alone, as Mesos' is.
   const bool hasImage = container_->request.image.has_value();
   CO_TRY_VOID(kernel::makeDirectories(container_->stateDirectory, hasImage ? 0700 : 0711));
-  CO_TRY_VOID(kernel::makeDirectories(container_->sandbox, hasImage ? 0755 : 0750));
+  if (!container_->request.sandbox) {
+    CO_TRY_VOID(kernel::makeDirectories(container_->sandbox, hasImage ? 0755 : 0750));
+  }
   CO_TRY_VOID(kernel::makeDirectories(container_->runtimeDirectory, 0700));
   // For an agent that has lost its database and rebuilds it from what runs.
   co_return writeFile(container_->runtimeDirectory + "/request.json", requestJson_);

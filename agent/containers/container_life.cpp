@@ -61,7 +61,7 @@ Container containerOf(const EngineSettings& settings, ContainerRequest request) 
   const std::string id = request.id.text();
   Container container{.request = std::move(request)};
   container.stateDirectory = fmt::format("{}/containers/{}", settings.workDirectory, id);
-  container.sandbox = container.stateDirectory + "/sandbox";
+  container.sandbox = container.request.sandbox.value_or(container.stateDirectory + "/sandbox");
   container.runtimeDirectory = fmt::format("{}/containers/{}", settings.runtimeDirectory, id);
   container.cgroupPath = fmt::format("/{}/{}", settings.cgroupsRoot, id);
   return container;
@@ -213,9 +213,13 @@ async::Task<> ContainerLife::untilEnded() {
   // The lambda lives in the watches, which end before this does.
   parts_.isolators.watch(watches, container_, [this](Limitation limitation) { limit(std::move(limitation)); });
   watches.spawn(watchMonitor());
+  watches_ = &watches;
+  // Before it was found again.
+  if (askedToEnd_) watches.spawn(endAfterOthers());
   auto exited = co_await monitor_->exited();
+  watches_ = nullptr;
   const bool stopping = co_await async::isCancelled();
-  const bool unexplained = exited && looksKilled(*exited) && !limitation_ && signal_ != SIGKILL;
+  const bool unexplained = exited && looksKilled(*exited) && !limitation_ && signal_ != SIGKILL && !endedForSigterm_;
   if (unexplained && !stopping) {
     async::Task<Result<void>> limited = limited_.wait();
     ignore(co_await async::withTimeout(kLimitationGrace, std::move(limited)), "then it was no limit");
@@ -224,7 +228,8 @@ async::Task<> ContainerLife::untilEnded() {
   co_await watches.join();
   if (stopping) co_return;
 
-  const ExitRecord exit = exited ? *exited : ExitRecord{.time = Clock::now()};
+  ExitRecord exit = exited ? *exited : ExitRecord{.time = Clock::now()};
+  if (endedForSigterm_ && signal_ == SIGTERM && exit.waitStatus == SIGKILL) exit.waitStatus = SIGTERM;
   finished_ = exit.time;
   ++counters_.exits;
   co_await finish(explainEnd(exit, limitation_, signal_), Record::Keep);

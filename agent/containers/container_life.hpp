@@ -50,6 +50,8 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
 
   // As ContainerManager::kill.
   Result<void> kill(int signal);
+  // As ContainerManager::askToEnd.
+  Result<void> askToEnd();
   // Deletes the sandbox and the record of an Exited container; tries a clean-up that failed once more before.
   async::Task<Result<void>> remove();
   async::Task<Result<std::unique_ptr<Attachment>>> attach(Attachment::Ends ends);
@@ -77,6 +79,10 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   async::Task<Result<void>> attachIsolators();
   async::Task<Result<void>> start();
   async::Task<Result<void>> recordRunning();
+
+  // polite_end.cpp
+  async::Task<> endAfterOthers();
+  std::vector<kernel::Process> askOthers() const;
 
   // container_life.cpp
   async::Task<Result<void>> findAgain();
@@ -119,6 +125,11 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   std::optional<int> signal_;
   std::optional<isolators::Limitation> limitation_;
   async::Event limited_;
+  // While the program runs: for what goes on beside it.
+  async::Scope* watches_ = nullptr;
+  bool askedToEnd_ = false;
+  // We ended the first process on behalf of the SIGTERM that the kernel did not give it.
+  bool endedForSigterm_ = false;
   bool cleanupFailed_ = false;
   // What is left of it is being cleared away by one who may not be joined by a second.
   bool clearing_ = false;

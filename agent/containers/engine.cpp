@@ -97,6 +97,13 @@ async::Task<Result<void>> Engine::kill(ContainerId id, int signal) {
   co_return life->kill(signal);
 }
 
+async::Task<Result<void>> Engine::askToEnd(ContainerId id) {
+  if (const SessionPtr session = findSession(id)) co_return session->kill(SIGTERM);
+  const LifePtr life = findContainer(id);
+  if (!life) co_return unknown(id);
+  co_return life->askToEnd();
+}
+
 async::Task<Result<void>> Engine::remove(ContainerId id) {
   if (const SessionPtr session = findSession(id)) {
     if (!session->hasEnded()) co_return Error(Code::Busy, fmt::format("session '{}' is still running", id.text()));

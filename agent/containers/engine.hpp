@@ -40,6 +40,7 @@ class Engine final : public ContainerManager {
   async::Task<Result<void>> launchSession(SessionRequest request) override;
   async::Task<Result<Termination>> wait(ContainerId id) override;
   async::Task<Result<void>> kill(ContainerId id, int signal) override;
+  async::Task<Result<void>> askToEnd(ContainerId id) override;
   async::Task<Result<void>> remove(ContainerId id) override;
   async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId id, Attachment::Ends ends) override;
 

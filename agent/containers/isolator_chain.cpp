@@ -121,6 +121,14 @@ std::vector<isolators::NetworkStatus> IsolatorChain::networks(const Container& c
   return networks;
 }
 
+std::vector<pid_t> IsolatorChain::processes(const Container& container) const {
+  std::vector<pid_t> all;
+  for (const auto& isolator : isolators_) {
+    for (const pid_t pid : isolator->processes(container)) all.push_back(pid);
+  }
+  return all;
+}
+
 std::set<std::string> IsolatorChain::leftovers() const {
   std::set<std::string> ids;
   for (const auto& isolator : isolators_) {

@@ -40,6 +40,7 @@ class IsolatorChain {
   // What could be measured; an isolator that fails leaves its part unset.
   isolators::Usage usage(const isolators::Container& container) const;
   std::vector<isolators::NetworkStatus> networks(const isolators::Container& container) const;
+  std::vector<pid_t> processes(const isolators::Container& container) const;
   std::set<std::string> leftovers() const;
 
  private:

@@ -66,6 +66,9 @@ Result<void> checkRequest(const ContainerRequest& request) {
     auto reference = fetcher::Reference::parse(*request.image);
     if (!reference) return std::move(reference).error().under("image");
   }
+  if (request.sandbox && !request.sandbox->starts_with('/')) {
+    return Error::invalid("sandbox", fmt::format("'{}' must be an absolute path", *request.sandbox));
+  }
   TRY_VOID(checkCommand(request.command, request.image.has_value()));
   TRY_VOID(checkRlimits(request.rlimits));
   if (!request.terminal && (request.terminalRows != 0 || request.terminalColumns != 0)) {

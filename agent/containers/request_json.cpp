@@ -120,6 +120,7 @@ json fromRequest(const ContainerRequest& request) {
   json object = {{"id", request.id.text()},
                  {"use_cached_image", request.useCachedImage},
                  {"command", fromCommand(request.command)}};
+  set(object, "sandbox", request.sandbox);
   set(object, "image", request.image);
   setFilled(object, "resources", fromResources(request.resources));
   for (const Volume& volume : request.volumes) object["volumes"].push_back(fromVolume(volume));
@@ -286,6 +287,7 @@ Rlimit readRlimit(Reader from) {
 }
 
 void readRequest(Reader from, ContainerRequest& request) {
+  from.read("sandbox", request.sandbox);
   from.read("image", request.image);
   from.read("use_cached_image", request.useCachedImage);
   from.inside("command", [&](Reader each) { request.command = readCommand(each); });

@@ -97,6 +97,15 @@ Result<void> CgroupsIsolator::usage(const Container& container, Usage& into) {
   return readUsage(host_.layout, container.cgroupPath, into);
 }
 
+// Every process is in one group of each hierarchy, and so any of them will do.
+std::vector<pid_t> CgroupsIsolator::processes(const Container& container) const {
+  for (const kernel::CgroupHierarchy& hierarchy : host_.layout.hierarchies) {
+    auto pids = kernel::cgroupProcesses(hierarchy.mountPoint + container.cgroupPath);
+    if (pids && !pids->empty()) return *std::move(pids);
+  }
+  return {};
+}
+
 async::Task<Result<void>> CgroupsIsolator::cleanup(ContainerPtr container) {
   const std::string& path = container->cgroupPath;
   const auto deadline = std::chrono::steady_clock::now() + kPatience;

@@ -28,6 +28,7 @@ class CgroupsIsolator final : public Isolator {
   async::Task<Result<Contribution>> prepare(ContainerPtr container) override;
   async::Task<Limitation> watch(ContainerPtr container) override;
   Result<void> usage(const Container& container, Usage& into) override;
+  std::vector<pid_t> processes(const Container& container) const override;
   // Kills what is left in the groups, and waits a while for it to be gone; Busy after that.
   async::Task<Result<void>> cleanup(ContainerPtr container) override;
 

@@ -76,6 +76,7 @@ class Manager final : public ContainerManager {
     if (!found->ended.isSet() && (signal == SIGKILL || signal == SIGTERM)) end(found, signal);
     co_return Result<void>();
   }
+  async::Task<Result<void>> askToEnd(ContainerId id) override { return kill(std::move(id), SIGTERM); }
   async::Task<Result<void>> remove(ContainerId id) override {
     CO_TRY(const ContainerPtr found, find(id));
     if (!found->ended.isSet()) co_return Error(Code::Busy, "container '" + id.text() + "' is running");

@@ -16,6 +16,7 @@ class TwoContainers : public ContainerManager {
   async::Task<Result<void>> launchSession(SessionRequest) override { co_return refusal(); }
   async::Task<Result<Termination>> wait(ContainerId) override { co_return refusal(); }
   async::Task<Result<void>> kill(ContainerId, int) override { co_return refusal(); }
+  async::Task<Result<void>> askToEnd(ContainerId) override { co_return refusal(); }
   async::Task<Result<void>> remove(ContainerId) override { co_return refusal(); }
   async::Task<Result<std::unique_ptr<Attachment>>> attach(ContainerId, Attachment::Ends) override {
     co_return refusal();
