@@ -55,6 +55,9 @@ class TaskManager {
  public:
   virtual ~TaskManager() = default;
 
+  // What the master calls this agent: before the first run, and at every start that finds itself registered already.
+  virtual void registered(const std::string& agentId) = 0;
+
   // Starts a task. One whose id is taken in its framework is dropped with TASK_DROPPED (TASK_LOST for a framework that
   // is not partition aware), and REASON_TASK_INVALID.
   virtual void run(Framework framework, TaskRequest request) = 0;
