@@ -5,8 +5,8 @@
 #   integration/guest/run.sh COMMAND [ARGUMENT...]       exit status: the command's; 125 when the guest failed
 #   MEMORY=2G        the guest's memory
 #   PATIENCE=900     seconds after which the guest is ended
-# The guest has the controllers cpu, io, memory and pids; no cpuset (one processor), no idmapped mounts, no nftables for
-# IPv4 (iptables-legacy works), no time namespaces.
+# The guest has the controllers cpu, io, memory and pids; no cpuset (one processor), no nftables for IPv4
+# (iptables-legacy works), no time namespaces. Its tmpfs and overlay cannot have idmapped mounts; /var/tmp, an ext4, can.
 set -euo pipefail
 
 kernel=/usr/bin/linux.uml
@@ -32,7 +32,7 @@ cat >"$scratch/init" <<EOF
 export PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LANG=C.UTF-8 TERM=dumb NO_COLOR=1
 fail() { echo "GUEST-FAILED: \$1"; busybox halt -f; }
 mount -t proc proc /proc
-mount -t tmpfs tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/root || fail "mount the scratch space"
+mount -t tmpfs -o size=90% tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/root || fail "mount the scratch space"
 for module in ${modules[*]}; do modprobe -q -d "$scratch/modules" \$module; done
 mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/root || fail "mount the root"
 cd /mnt/root
@@ -43,7 +43,10 @@ for stream in 0:stdin 1:stdout 2:stderr; do ln -s /proc/self/fd/\${stream%:*} de
 mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts dev/pts
 # The tree that we are run from may lie below one of the directories that become empty.
 mkdir kept && mount --bind ".$PWD" kept || fail "keep $PWD"
-for point in dev/shm run tmp var/tmp; do mount -t tmpfs -o mode=1777 tmpfs \$point || fail "mount \$point"; done
+for point in dev/shm run tmp; do mount -t tmpfs -o mode=1777 tmpfs \$point || fail "mount \$point"; done
+# Sparse, in memory as everything else.
+truncate -s 1G /mnt/disk && mkfs.ext4 -q -O ^has_journal /mnt/disk && losetup /mnt/root/dev/loop0 /mnt/disk &&
+  mount -t ext4 /mnt/root/dev/loop0 var/tmp && chmod 1777 var/tmp || fail "mount var/tmp"
 mkdir -p ".$PWD" && mount --bind kept ".$PWD" && umount kept || fail "keep $PWD"
 mkdir -p run/lock
 mount -t cgroup2 cgroup2 sys/fs/cgroup || fail "mount cgroup2"
