@@ -1,6 +1,8 @@
-"""Fixtures of all integration tests, and the check that each test leaves nothing behind."""
+"""Fixtures of all integration tests, the check that each test leaves nothing behind, and the limit of each one's time."""
 
+import contextlib
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -8,9 +10,51 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from gantrytest import leaks  # noqa: E402
+from gantrytest import leaks, processes  # noqa: E402
 from gantrytest.bundle import Bundle, Rootfs, default_spec  # noqa: E402
 from gantrytest.session import Session  # noqa: E402
+
+# Seconds for each of a test's set-up, call and end; the slowest takes 20 in the guest beside other work. Shortly before,
+# pytest's faulthandler_timeout shows where every thread stands.
+TIME_LIMIT = 150
+
+
+class TookTooLong(Exception):
+    """Where a test hung is the traceback; its processes are in the text."""
+
+
+@contextlib.contextmanager
+def _time_limit(item):
+    def give_up(*_):
+        made = item.funcargs.get("session")
+        seen = "".join(f"\n  {processes.standing(pid)}" for pid in sorted(processes.of_session(made))) if made else ""
+        raise TookTooLong(f"the test hangs for {TIME_LIMIT} s; its processes:{seen}")
+
+    before = signal.signal(signal.SIGALRM, give_up)
+    signal.alarm(TIME_LIMIT)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_setup(item):
+    with _time_limit(item):
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_call(item):
+    with _time_limit(item):
+        yield
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_teardown(item):
+    with _time_limit(item):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,16 @@ def describe(pid: int) -> str:
     return f"{pid} ({command[:160]})"
 
 
+def standing(pid: int) -> str:
+    """The same with the process's state and what it waits for in the kernel, which tells where one hangs."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        waits_in = Path(f"/proc/{pid}/wchan").read_text()
+    except OSError:
+        return f"{pid} (gone)"
+    return f"{describe(pid)} {state} {waits_in}"
+
+
 def of_session(session: Session) -> set[int]:
     mark = f"{MARK}={session.name}".encode()
     found = {pid for pid in cgroups.members(session.cgroups_root) if _alive(pid)}
