@@ -34,6 +34,8 @@ fail() { echo "GUEST-FAILED: \$1"; busybox halt -f; }
 mount -t proc proc /proc
 mount -t tmpfs -o size=90% tmpfs /mnt && mkdir /mnt/upper /mnt/work /mnt/root || fail "mount the scratch space"
 for module in ${modules[*]}; do modprobe -q -d "$scratch/modules" \$module; done
+# Nothing finds a module later on, and each call of iptables would look for one (bpfilter) several times.
+echo >/proc/sys/kernel/modprobe
 mount -t overlay -o lowerdir=/,upperdir=/mnt/upper,workdir=/mnt/work overlay /mnt/root || fail "mount the root"
 cd /mnt/root
 mount -t proc proc proc && mount -t sysfs sysfs sys && mount -t devtmpfs devtmpfs dev || fail "mount proc, sys, dev"
