@@ -150,6 +150,17 @@ Result<std::size_t> readAt(const Fd& file, char* buffer, std::size_t limit, std:
   return static_cast<std::size_t>(count);
 }
 
+Result<std::size_t> copyRange(const Fd& from, const Fd& to, std::size_t limit) {
+  const ssize_t count = retry([&] { return ::copy_file_range(from.raw(), nullptr, to.raw(), nullptr, limit, 0); });
+  if (count < 0) return Error::fromErrno(errno, "copy");
+  return static_cast<std::size_t>(count);
+}
+
+Result<void> rewind(const Fd& file) {
+  if (::lseek(file.raw(), 0, SEEK_SET) != 0) return Error::fromErrno(errno, "seek");
+  return {};
+}
+
 Result<void> truncate(const Fd& file, std::uint64_t size) {
   if (::ftruncate(file.raw(), static_cast<off_t>(size)) != 0) return Error::fromErrno(errno, "set file size");
   return {};

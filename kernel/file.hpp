@@ -43,6 +43,11 @@ Result<std::size_t> readNext(const Fd& file, char* buffer, std::size_t limit);
 // One pread of up to `limit` bytes into `buffer`; 0 at the end of the file.
 Result<std::size_t> readAt(const Fd& file, char* buffer, std::size_t limit, std::uint64_t offset);
 Result<void> truncate(const Fd& file, std::uint64_t size);
+// lseek to the start.
+Result<void> rewind(const Fd& file);
+// copy_file_range (Linux 4.5) from and to the current positions: how much was copied, 0 at the end of `from`. Fails
+// with EXDEV, EINVAL or EOPNOTSUPP for files that can only be read and written.
+Result<std::size_t> copyRange(const Fd& from, const Fd& to, std::size_t limit);
 // Writes a temporary file beside `path`, fsyncs it, renames it over and fsyncs the directory: after a crash the old or
 // the new content is there, whole.
 Result<void> replaceFileAt(const Fd& directory, const std::string& path, std::string_view data, mode_t mode = 0600);

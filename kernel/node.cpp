@@ -119,6 +119,13 @@ void setFileModeMask(mode_t mask) {
   ::umask(mask);
 }
 
+Result<void> renameAt(const Fd& from, const std::string& name, const Fd& to, const std::string& newName) {
+  if (::renameat(from.raw(), name.c_str(), to.raw(), newName.c_str()) != 0) {
+    return Error::fromErrno(errno, fmt::format("rename '{}' to '{}'", name, newName));
+  }
+  return {};
+}
+
 Result<void> renameNoReplaceAt(const Fd& from, const std::string& name, const Fd& to, const std::string& newName) {
   if (::renameat2(from.raw(), name.c_str(), to.raw(), newName.c_str(), RENAME_NOREPLACE) != 0) {
     return Error::fromErrno(errno, fmt::format("rename '{}' to '{}'", name, newName));

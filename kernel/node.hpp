@@ -51,6 +51,8 @@ Result<void> changeWorkingDirectory(const Fd& directory);
 // umask.
 void setFileModeMask(mode_t mask);
 
+// renameat: replaces what has the new name.
+Result<void> renameAt(const Fd& from, const std::string& name, const Fd& to, const std::string& newName);
 // renameat2 with RENAME_NOREPLACE: AlreadyExists instead of replacing.
 Result<void> renameNoReplaceAt(const Fd& from, const std::string& name, const Fd& to, const std::string& newName);
 
