@@ -122,20 +122,16 @@ constexpr kernel::CapabilitySet bit(unsigned capability) {
   return kernel::CapabilitySet{1} << capability;
 }
 
-}  // namespace
-
-Result<void> becomeNobody() {
-  const pid_t parent = ::getppid();
+// Without capabilities and the means to gain any. From here on nothing but the user's rights.
+Result<void> become(const UriUser& user) {
   TRY_VOID(kernel::limitBoundingCapabilities(0));
-  TRY_VOID(kernel::becomeUser(kNobody, kNobody, {}));
+  TRY_VOID(kernel::becomeUser(user.uid, user.gid, user.groups));
   TRY_VOID(kernel::setCapabilities({}));
-  TRY_VOID(kernel::setUndumpable());
-  TRY_VOID(refuseSystemCalls({}));
-  return endWithParent(parent);
+  return kernel::setUndumpable();
 }
 
-Result<kernel::Fd> lockInto(const kernel::Fd& directory) {
-  const pid_t parent = ::getppid();
+// Leaves everything but `directory`, which becomes the root and the working directory. Returns it, opened.
+Result<kernel::Fd> moveInto(const kernel::Fd& directory) {
   // `directory` belongs to the namespace we leave: its mount is taken before, and attached (to any place) afterwards.
   TRY(const kernel::Fd root, kernel::openTree(directory, "", OPEN_TREE_CLONE | AT_EMPTY_PATH));
   mount_attr attributes{};
@@ -150,10 +146,40 @@ Result<kernel::Fd> lockInto(const kernel::Fd& directory) {
   TRY_VOID(kernel::unmount(".", MNT_DETACH));
   TRY(kernel::Fd opened, kernel::open("/", O_RDONLY | O_DIRECTORY));
   TRY_VOID(kernel::changeWorkingDirectory(opened));
+  return opened;
+}
+
+}  // namespace
+
+Result<void> becomeNobody() {
+  const pid_t parent = ::getppid();
+  TRY_VOID(become({.uid = kNobody, .gid = kNobody, .groups = {}}));
+  TRY_VOID(refuseSystemCalls({}));
+  return endWithParent(parent);
+}
+
+Result<void> becomeUserAlone(const UriUser& user) {
+  const pid_t parent = ::getppid();
+  TRY_VOID(become(user));
+  return endWithParent(parent);
+}
+
+Result<kernel::Fd> lockInto(const kernel::Fd& directory) {
+  const pid_t parent = ::getppid();
+  TRY(kernel::Fd opened, moveInto(directory));
   // trusted.* attributes, with which opaque directories are marked, take CAP_SYS_ADMIN.
   TRY_VOID(keepCapabilities(bit(CAP_CHOWN) | bit(CAP_DAC_OVERRIDE) | bit(CAP_FOWNER) | bit(CAP_FSETID) |
                             bit(CAP_MKNOD) | bit(CAP_SETFCAP) | bit(CAP_SYS_ADMIN)));
   TRY_VOID(kernel::setUndumpable());
+  TRY_VOID(refuseSystemCalls({SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind)}));
+  TRY_VOID(endWithParent(parent));
+  return opened;
+}
+
+Result<kernel::Fd> lockIntoAs(const UriUser& user, const kernel::Fd& directory) {
+  const pid_t parent = ::getppid();
+  TRY(kernel::Fd opened, moveInto(directory));
+  TRY_VOID(become(user));
   TRY_VOID(refuseSystemCalls({SCMP_SYS(socket), SCMP_SYS(connect), SCMP_SYS(bind)}));
   TRY_VOID(endWithParent(parent));
   return opened;

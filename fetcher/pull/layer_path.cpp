@@ -41,7 +41,7 @@ Result<LayerPath> parseLayerPath(std::string_view name) {
     const auto part = rest.substr(0, slash);
     rest.remove_prefix(slash == std::string_view::npos ? rest.size() : slash + 1);
     if (part.empty() || part == ".") continue;
-    if (part == "..") return bad("the name leads out of the layer through '..'");
+    if (part == "..") return bad("the name leads out through '..'");
     path.parts.emplace_back(part);
   }
   if (path.parts.size() > kMaxPathParts) return bad(fmt::format("the name has more than {} parts", kMaxPathParts));

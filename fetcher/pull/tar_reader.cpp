@@ -2,11 +2,14 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
 
 #include <fmt/format.h>
+
+#include "kernel/file.hpp"
 
 namespace gantry::fetcher {
 namespace {
@@ -105,8 +108,7 @@ TarReader::~TarReader() = default;
 Error TarReader::failed() const {
   if (feed_->error) return *feed_->error;
   const char* text = archive_error_string(archive_.get());
-  return {Code::InvalidArgument,
-          fmt::format("the tar archive is broken: {}", text == nullptr ? "no reason given" : text)};
+  return {Code::InvalidArgument, fmt::format("the archive is broken: {}", text == nullptr ? "no reason given" : text)};
 }
 
 Result<std::unique_ptr<TarReader>> TarReader::open(Source source) {
@@ -127,6 +129,21 @@ Result<std::unique_ptr<TarReader>> TarReader::openFile(const kernel::Fd& file) {
   std::unique_ptr<TarReader> reader(new TarReader);
   constexpr std::size_t kBlock = 64U << 10U;
   if (archive_read_open_fd(reader->archive_.get(), file.raw(), kBlock) != ARCHIVE_OK) return reader->failed();
+  return reader;
+}
+
+Result<std::unique_ptr<TarReader>> TarReader::openPackedFile(const kernel::Fd& file) {
+  std::unique_ptr<TarReader> reader(new TarReader);
+  archive* const archive = reader->archive_.get();
+  archive_read_support_filter_gzip(archive);
+  archive_read_support_filter_bzip2(archive);
+  archive_read_support_filter_xz(archive);
+  archive_read_support_filter_zstd(archive);
+  archive_read_support_format_zip(archive);
+  TRY(const struct stat status, kernel::statAt(file, "", AT_EMPTY_PATH));
+  reader->empty_ = status.st_size == 0;
+  constexpr std::size_t kBlock = 256U << 10U;
+  if (!reader->empty_ && archive_read_open_fd(archive, file.raw(), kBlock) != ARCHIVE_OK) return reader->failed();
   return reader;
 }
 

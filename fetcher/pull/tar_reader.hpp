@@ -1,5 +1,5 @@
-// Tar archives, entry by entry. libarchive reads them, with every other format and every filter left out: what it gets
-// is decompressed already.
+// Archives, entry by entry. libarchive reads them. A layer is a tar that was decompressed before; a task's archive may
+// be a tar of some compressions, or a zip. Every other format and filter is left out.
 #pragma once
 
 #include <sys/types.h>
@@ -53,6 +53,8 @@ class TarReader {
   static Result<std::unique_ptr<TarReader>> open(Source source);
   // Reads the seekable `file`, which must outlive the reader; content that is not asked for is skipped.
   static Result<std::unique_ptr<TarReader>> openFile(const kernel::Fd& file);
+  // Likewise a tar, plain or compressed by gzip, bzip2, xz or zstd, or a zip. Its first bytes tell which.
+  static Result<std::unique_ptr<TarReader>> openPackedFile(const kernel::Fd& file);
   ~TarReader();
 
   // Nothing at the end of the archive. InvalidArgument when it is broken.

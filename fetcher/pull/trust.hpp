@@ -1,0 +1,12 @@
+// Whose certificates a TLS server may show: those the system trusts, and what the operator adds.
+#pragma once
+
+#include <string>
+
+namespace gantry::fetcher {
+
+// `easy` is a libcurl handle (CURL*); `certificates` is PEM, may be empty, and must outlive the handle's requests. The
+// variables SSL_CERT_FILE and SSL_CERT_DIR replace what the system trusts, as they do for other programs.
+void trustCertificates(void* easy, const std::string& certificates);
+
+}  // namespace gantry::fetcher
