@@ -144,6 +144,14 @@ struct TaskRequest {
   Message info;  // TaskInfo
 };
 
+// How much of a resource was not enough.
+struct LimitedResource {
+  std::string name;   // "mem", "disk"
+  double amount = 0;  // in Mesos' unit, for these MB
+
+  bool operator==(const LimitedResource&) const = default;
+};
+
 // One thing that happened to a task.
 struct TaskStatus {
   TaskState state = TaskState::Staging;
@@ -158,6 +166,8 @@ struct TaskStatus {
   std::string containerId;
   pid_t pid = 0;
   std::vector<isolators::NetworkStatus> networks;
+  // With Reason::ContainerLimitation and the like.
+  std::vector<LimitedResource> limitation;
 };
 
 // One status on its way to the master.

@@ -28,6 +28,10 @@ Result<void> addVariable(const mesos::v1::Environment::Variable& variable, const
 
 }  // namespace
 
+double secondsSinceEpoch(std::chrono::system_clock::time_point time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
 Result<void> checkText(std::string_view text, std::string_view field) {
   if (text.find('\0') != std::string_view::npos) return Error::invalid(field, "contains a NUL byte");
   return {};
@@ -54,9 +58,6 @@ void writeContainerId(const ContainerId& id, mesos::v1::ContainerID& message) {
 }
 
 Result<isolators::Command> commandFrom(const mesos::v1::CommandInfo& message, const std::string& field) {
-  if (message.uris_size() > 0) {
-    return Error(Code::Unsupported, field + ".uris: this agent does not fetch artifacts");
-  }
   isolators::Command command;
   command.shell = message.shell();
   if (message.has_value()) {

@@ -28,7 +28,10 @@ constexpr int kMaxNesting = 200;
 Result<void> decode(std::string_view body, Media media, google::protobuf::Message& message);
 std::string encode(const google::protobuf::Message& message, Media media);
 
-Result<void> fromJson(std::string_view text, google::protobuf::Message& message);
+// Names of an enum that are not known here are an error, or (from somebody who may be newer) as if they were absent.
+enum class UnknownNames { Refuse, PassOver };
+Result<void> fromJson(std::string_view text, google::protobuf::Message& message,
+                      UnknownNames unknownNames = UnknownNames::Refuse);
 std::string toJson(const google::protobuf::Message& message);
 
 }  // namespace gantry::agent::wire

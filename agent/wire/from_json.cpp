@@ -89,6 +89,8 @@ class PathStep {
 
 class Reader {
  public:
+  explicit Reader(UnknownNames unknownNames) : unknownNames_(unknownNames) {}
+
   Result<void> readMessage(const json& object, Message& message) {
     if (!object.is_object()) return wrongKind(object, "an object");
     const Descriptor& type = *message.GetDescriptor();
@@ -165,6 +167,7 @@ class Reader {
         if (!value.is_string()) return wrongKind(value, "a name");
         const auto& name = value.get_ref<const std::string&>();
         const auto* number = field.enum_type()->FindValueByName(name);
+        if (number == nullptr && unknownNames_ == UnknownNames::PassOver) return {};
         if (number == nullptr) return problem("'" + name + "' is not one of its values");
         field.is_repeated() ? access.AddEnum(&message, &field, number) : access.SetEnum(&message, &field, number);
         return {};
@@ -273,12 +276,13 @@ class Reader {
     return static_cast<Integer>(number);
   }
 
+  UnknownNames unknownNames_;
   std::string path_;
 };
 
 }  // namespace
 
-Result<void> fromJson(std::string_view text, Message& message) {
+Result<void> fromJson(std::string_view text, Message& message, UnknownNames unknownNames) {
   if (isTooDeep(text)) {
     return Error::invalid("body", "is nested more than " + std::to_string(kMaxNesting) + " levels deep");
   }
@@ -291,7 +295,7 @@ Result<void> fromJson(std::string_view text, Message& message) {
     // A number too large for a double.
     return Error::invalid("body", std::string("is not JSON: ") + error.what());
   }
-  return Reader().readMessage(document, message);
+  return Reader(unknownNames).readMessage(document, message);
 }
 
 }  // namespace gantry::agent::wire

@@ -1,6 +1,7 @@
 // From wire messages to values, for the .cpp files of this directory.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,7 @@ namespace mesos::v1 {
 class CommandInfo;
 class ContainerID;
 class TTYInfo;
+class TaskInfo;
 }  // namespace mesos::v1
 namespace mesos::v1::agent {
 class Call_LaunchContainer;
@@ -21,10 +23,13 @@ class Call_LaunchNestedContainerSession;
 
 namespace gantry::agent::wire {
 
+struct TaskDefaults;
+
 // `field` is where the message stands in the call, for errors: "kill_container.container_id".
 Result<ContainerId> containerIdFrom(const mesos::v1::ContainerID& message, std::string_view field);
 void writeContainerId(const ContainerId& id, mesos::v1::ContainerID& message);
 
+// Without the URIs.
 Result<isolators::Command> commandFrom(const mesos::v1::CommandInfo& message, const std::string& field);
 
 struct Window {
@@ -36,11 +41,17 @@ Result<Window> windowFrom(const mesos::v1::TTYInfo& message, const std::string& 
 
 Result<isolators::Resources> resourcesFrom(const mesos::v1::agent::Call_LaunchContainer& launch,
                                            const std::string& field);
+// Of a command task. Its memory is never below what Mesos gives the smallest one; disk is not enforced.
+Result<isolators::Resources> resourcesFrom(const mesos::v1::TaskInfo& task, const std::string& field,
+                                           const TaskDefaults& defaults);
 
 Result<isolators::ContainerRequest> requestFrom(const mesos::v1::agent::Call_LaunchContainer& launch,
                                                 const std::string& field);
 Result<SessionRequest> requestFrom(const mesos::v1::agent::Call_LaunchNestedContainerSession& launch,
                                    const std::string& field);
+
+// As Mesos' time stamps are.
+double secondsSinceEpoch(std::chrono::system_clock::time_point time);
 
 // InvalidArgument when `text` holds a NUL byte, which no argument, variable or path can.
 Result<void> checkText(std::string_view text, std::string_view field);

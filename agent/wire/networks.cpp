@@ -31,7 +31,9 @@ Result<PortMapping> portMappingFrom(const mesos::v1::NetworkInfo::PortMapping& m
 
 Result<NetworkAttachment> networkFrom(const mesos::v1::NetworkInfo& message, const std::string& field) {
   if (message.groups_size() > 0) return Error(Code::Unsupported, field + ".groups: are not supported by this agent");
-  if (message.ip_addresses_size() > 0) {
+  // An entry without an address asks for any address, which is what a network gives (Marathon writes such).
+  for (const auto& address : message.ip_addresses()) {
+    if (!address.has_ip_address() && address.protocol() == mesos::v1::NetworkInfo::IPv4) continue;
     return Error(Code::Unsupported, field + ".ip_addresses: an address cannot be asked for");
   }
   NetworkAttachment network;
@@ -73,6 +75,22 @@ Result<std::vector<NetworkAttachment>> networksFrom(const mesos::v1::ContainerIn
     }
   }
   return networks;
+}
+
+void writeNetwork(const isolators::NetworkStatus& network, mesos::v1::NetworkInfo& message) {
+  message.set_name(network.network);
+  for (const std::string& address : network.addresses) {
+    auto& entry = *message.add_ip_addresses();
+    entry.set_protocol(address.find(':') == std::string::npos ? mesos::v1::NetworkInfo::IPv4
+                                                              : mesos::v1::NetworkInfo::IPv6);
+    entry.set_ip_address(address);
+  }
+  for (const auto& mapping : network.portMappings) {
+    auto& entry = *message.add_port_mappings();
+    entry.set_host_port(mapping.hostPort);
+    entry.set_container_port(mapping.containerPort);
+    entry.set_protocol(mapping.protocol == isolators::PortMapping::Protocol::Tcp ? "tcp" : "udp");
+  }
 }
 
 }  // namespace gantry::agent::wire

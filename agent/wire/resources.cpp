@@ -1,8 +1,10 @@
 #include <agent/wire/mesos_v1_agent.pb.h>
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
+#include "agent/wire/master_messages.hpp"
 #include "agent/wire/messages.hpp"
 
 namespace gantry::agent::wire {
@@ -12,6 +14,8 @@ using isolators::Resources;
 
 constexpr double kMebi = 1024.0 * 1024.0;
 constexpr Bytes kNoCeiling{std::numeric_limits<std::uint64_t>::max()};
+// What Mesos' memory isolator gives at least (reference: containerizer, 5.1).
+constexpr Bytes kLeastTaskMemory = Bytes::mebi(32);
 
 // Reservations, persistent volumes and the like belong to tasks of a framework, not to a standalone container
 // (reference: agent HTTP API, LAUNCH_CONTAINER validation).
@@ -59,13 +63,9 @@ Result<void> addMebi(double value, const std::string& field, const std::string& 
   return {};
 }
 
-Result<void> addResource(const mesos::v1::Resource& resource, const std::string& field, Resources& into) {
+// One of the amounts that a container is held to.
+Result<void> addAmount(const mesos::v1::Resource& resource, const std::string& field, Resources& into) {
   const std::string& name = resource.name();
-  if (name != "cpus" && name != "mem" && name != "disk" && name != "pids") {
-    return Error(Code::Unsupported,
-                 field + ".name: '" + name + "' is not a resource of this agent (cpus, mem, disk, pids)");
-  }
-  TRY_VOID(checkIsPlain(resource, field));
   if (resource.type() != mesos::v1::Value::SCALAR) return Error::invalid(field + ".type", "must be SCALAR");
   if (!resource.has_scalar()) return Error::invalid(field + ".scalar", "is required");
 
@@ -83,6 +83,43 @@ Result<void> addResource(const mesos::v1::Resource& resource, const std::string&
   if (value > 4194304) return Error::invalid(valueField, "the amount of 'pids' must not exceed 4194304");
   into.pids = into.pids.value_or(0) + static_cast<std::uint64_t>(value);
   return {};
+}
+
+Result<void> addResource(const mesos::v1::Resource& resource, const std::string& field, Resources& into) {
+  const std::string& name = resource.name();
+  if (name != "cpus" && name != "mem" && name != "disk" && name != "pids") {
+    return Error(Code::Unsupported,
+                 field + ".name: '" + name + "' is not a resource of this agent (cpus, mem, disk, pids)");
+  }
+  TRY_VOID(checkIsPlain(resource, field));
+  return addAmount(resource, field, into);
+}
+
+// What this agent has no means to give. Names it does not know are the operator's own, who counts them and no more.
+Result<void> checkTaskResource(const mesos::v1::Resource& resource, const std::string& field) {
+  if (resource.name() == "gpus") {
+    return Error(Code::Unsupported, field + ".name: 'gpus' are not supported by this agent");
+  }
+  if (resource.has_provider_id()) {
+    return Error(Code::Unsupported, field + ".provider_id: resource providers are not supported by this agent");
+  }
+  if (resource.disk().has_persistence() || resource.disk().has_volume()) {
+    return Error(Code::Unsupported, field + ".disk: persistent volumes are not supported by this agent");
+  }
+  if (resource.disk().has_source()) {
+    return Error(Code::Unsupported, field + ".disk.source: disks are not supported by this agent");
+  }
+  return {};
+}
+
+Result<void> addTaskResource(const mesos::v1::Resource& resource, const std::string& field, Resources& into) {
+  TRY_VOID(checkTaskResource(resource, field));
+  const std::string& name = resource.name();
+  // Disk is counted; ports and the like are, too.
+  if (name != "cpus" && name != "mem" && name != "pids") return {};
+  // An amount of nothing asks for nothing.
+  if (resource.has_scalar() && resource.scalar().value() == 0) return {};
+  return addAmount(resource, field, into);
 }
 
 Result<void> setLimit(const std::string& name, double wanted, const std::string& field, Resources& into) {
@@ -115,6 +152,21 @@ Result<Resources> resourcesFrom(const mesos::v1::agent::Call_LaunchContainer& la
   for (const auto& [name, scalar] : launch.limits()) {
     TRY_VOID(setLimit(name, scalar.value(), field + ".limits." + name, resources));
   }
+  return resources;
+}
+
+Result<Resources> resourcesFrom(const mesos::v1::TaskInfo& task, const std::string& field,
+                                const TaskDefaults& defaults) {
+  Resources resources;
+  for (int i = 0; i < task.resources_size(); ++i) {
+    TRY_VOID(addTaskResource(task.resources(i), field + ".resources[" + std::to_string(i) + "]", resources));
+  }
+  for (const auto& [name, scalar] : task.limits()) {
+    TRY_VOID(setLimit(name, scalar.value(), field + ".limits." + name, resources));
+  }
+  resources.memory = std::max(resources.memory.value_or(Bytes{}), kLeastTaskMemory);
+  if (resources.memoryLimit) resources.memoryLimit = std::max(*resources.memoryLimit, kLeastTaskMemory);
+  if (defaults.capCpus && resources.cpus && !resources.cpusLimit) resources.cpusLimit = resources.cpus;
   return resources;
 }
 

@@ -2,6 +2,7 @@
 
 #include <agent/wire/mesos_v1_agent.pb.h>
 
+#include "agent/wire/container_info.hpp"
 #include "agent/wire/encoding.hpp"
 #include "agent/wire/messages.hpp"
 
@@ -10,30 +11,10 @@ namespace {
 
 using mesos::v1::agent::Response;
 
-void toMessage(const isolators::NetworkStatus& network, mesos::v1::NetworkInfo& message) {
-  message.set_name(network.network);
-  for (const std::string& address : network.addresses) {
-    auto& entry = *message.add_ip_addresses();
-    entry.set_protocol(address.find(':') == std::string::npos ? mesos::v1::NetworkInfo::IPv4
-                                                              : mesos::v1::NetworkInfo::IPv6);
-    entry.set_ip_address(address);
-  }
-  for (const auto& mapping : network.portMappings) {
-    auto& entry = *message.add_port_mappings();
-    entry.set_host_port(mapping.hostPort);
-    entry.set_container_port(mapping.containerPort);
-    entry.set_protocol(mapping.protocol == isolators::PortMapping::Protocol::Tcp ? "tcp" : "udp");
-  }
-}
-
 void toMessage(const ContainerStatus& status, mesos::v1::ContainerStatus& message) {
-  for (const auto& network : status.networks) toMessage(network, *message.add_network_infos());
+  for (const auto& network : status.networks) writeNetwork(network, *message.add_network_infos());
   if (status.pid > 0) message.set_executor_pid(static_cast<std::uint32_t>(status.pid));
   writeContainerId(status.container->id(), *message.mutable_container_id());
-}
-
-double secondsSinceEpoch(Clock::time_point time) {
-  return std::chrono::duration<double>(time.time_since_epoch()).count();
 }
 
 void toMessage(const isolators::Usage& usage, Clock::time_point measured, mesos::v1::ResourceStatistics& message) {

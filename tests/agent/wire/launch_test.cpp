@@ -135,7 +135,7 @@ TEST(Launch, RefusesAMissingCommand) {
 
 TEST(Launch, RefusesWhatTheCommandCannotHave) {
   EXPECT_EQ(refusalOf(R"("command":{"value":"a","uris":[{"value":"http://x"}]})"),
-            "command.uris: this agent does not fetch artifacts");
+            "command.uris: artifacts are fetched for tasks of a master only");
   EXPECT_EQ(refusalOf("\"command\":{\"value\":\"a\\u0000b\"}"), "command.value: contains a NUL byte");
   const auto variable = [](const std::string& members) {
     return refusalOf(R"("command":{"value":"a","environment":{"variables":[{)" + members + "}]}}");
@@ -212,7 +212,7 @@ TEST(Launch, RefusesLimitsBelowTheRequestOrOfOtherResources) {
 TEST(Launch, RefusesContainersOfOtherTypes) {
   EXPECT_EQ(refusalOf(kCommand + R"(,"container":{"type":"DOCKER","docker":{"image":"a"}})"),
             "container.type: only containers of type MESOS are supported");
-  EXPECT_EQ(refusalOf(container(R"("docker":{})")), "container.docker: does not fit the type MESOS");
+  EXPECT_EQ(refusalOf(container(R"("docker":{"image":"a"})")), "container.docker: does not fit the type MESOS");
   EXPECT_EQ(refusalOf(container(R"("mesos":{"image":{"type":"APPC","appc":{"name":"a"}}})")),
             "container.mesos.image.type: only DOCKER images are supported");
   EXPECT_EQ(refusalOf(container(R"("mesos":{"image":{"type":"DOCKER"}})")),

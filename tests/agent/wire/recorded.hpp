@@ -1,0 +1,175 @@
+// Messages that a real Mesos 1.12 master and its agent sent each other on loopback, in base64.
+#pragma once
+
+#include <string_view>
+
+namespace gantry::agent::wire::recorded {
+
+// mesos.internal.RegisterSlaveMessage
+inline constexpr std::string_view kRegister =
+    "CqUBCgkxMjcuMC4wLjEaFgoEY3B1cxAAGgkJAAAAAAAAIEAyASoaFQoDbWVtEAAaCQkAAAAAAADQQDIBKhoWCgRkaXNrEAAaCQkAAAAA"
+    "AADkQDIBKhoYCgVwb3J0cxABIgoKCAiY8gEQgPoBMgEqKg4KBHJhY2sQAyoECgJyMSoOCgR6b25lEAMqBAoCejkqEgoDbnVtEAAaCQkA"
+    "AAAAAAAIQDgBQLsnEgYxLjEyLjAiAggBIgIIAiICCAMiAggEIgIIBSICCAYiAggHIgIICCoSChCoDx5t7U1J1LXpxPUMaWU9";
+
+// mesos.internal.SlaveRegisteredMessage
+inline constexpr std::string_view kRegistered =
+    "CikKJ2UwZGU4MmI5LTc5MmYtNGYyNC05NWIxLTUwY2NiZmQxYzVkZC1TMBIJCQAAAAAAwFJA";
+
+// mesos.internal.PingSlaveMessage
+inline constexpr std::string_view kPing = "CAE=";
+
+// mesos.internal.UpdateSlaveMessage
+inline constexpr std::string_view kUpdateAgent =
+    "CikKJ2UwZGU4MmI5LTc5MmYtNGYyNC05NWIxLTUwY2NiZmQxYzVkZC1TMCgAMgA6EgoQqA8ebe1NSdS16cT1DGllPUIA";
+
+// mesos.internal.UnregisterSlaveMessage
+inline constexpr std::string_view kUnregister = "CikKJ2UwZGU4MmI5LTc5MmYtNGYyNC05NWIxLTUwY2NiZmQxYzVkZC1TMA==";
+
+// mesos.internal.RunTaskMessage
+inline constexpr std::string_view kRunTask =
+    "ElYKBHJvb3QSA3JlYxorCik1YWFlYmIyNC0xM2YyLTQ4NmEtODFiYi1lOTQzOGQ4NTg3ZDItMDAwMCEAAAAAAAAAACgBUgIIBlICCAJS"
+    "AggFUgIIB2IBKhoKQDAuMC4wLjA6MCK2AQoCb2sSBAoCb2saKQonNWFhZWJiMjQtMTNmMi00ODZhLTgxYmItZTk0MzhkODU4N2QyLVMw"
+    "IhgKBGNwdXMQABoJCZqZmZmZmbk/WgMKASoiFwoDbWVtEAAaCQkAAAAAAABAQFoDCgEqMgh0YXNrZGF0YToZGhVlY2hvIGhlbGxvOyBz"
+    "bGVlcCAwLjUwAVIICgYKAWsSAXZaHQgBEgZvay1zdmMyEQoPCJnyARIEaHR0cBoDdGNwKhQSEgoQ2d4vCfP0TpuDeso5s6XUejAB";
+
+// mesos.internal.StatusUpdateMessage
+inline constexpr std::string_view kStarting =
+    "CpECCisKKTVhYWViYjI0LTEzZjItNDg2YS04MWJiLWU5NDM4ZDg1ODdkMi0wMDAwEgQKAm9rGikKJzVhYWViYjI0LTEzZjItNDg2YS04"
+    "MWJiLWU5NDM4ZDg1ODdkMi1TMCKTAQoECgJvaxAAKikKJzVhYWViYjI0LTEzZjItNDg2YS04MWJiLWU5NDM4ZDg1ODdkMi1TMDFPILrj"
+    "CcDaQToECgJva0gCWhAbG9HlXUpNe7v/zHac/JbgajsKDSoLEgkxMjcuMC4wLjEYoLIBIiYKJDBkZTA3ZTgzLTZkNjQtNDA3ZC1iMzEw"
+    "LTVjMjQ5N2ZlNTY1MClPILrjCcDaQTIQGxvR5V1KTXu7/8x2nPyW4DgAEhdzbGF2ZSgxKUAxMjcuMC4wLjE6NTA1MQ==";
+
+// mesos.internal.StatusUpdateMessage
+inline constexpr std::string_view kRunning =
+    "CpECCisKKTVhYWViYjI0LTEzZjItNDg2YS04MWJiLWU5NDM4ZDg1ODdkMi0wMDAwEgQKAm9rGikKJzVhYWViYjI0LTEzZjItNDg2YS04"
+    "MWJiLWU5NDM4ZDg1ODdkMi1TMCKTAQoECgJvaxABKikKJzVhYWViYjI0LTEzZjItNDg2YS04MWJiLWU5NDM4ZDg1ODdkMi1TMDHEYLrj"
+    "CcDaQToECgJva0gCWhAdJRE//L9BXa8985y71fUaajsKDSoLEgkxMjcuMC4wLjEYoLIBIiYKJDBkZTA3ZTgzLTZkNjQtNDA3ZC1iMzEw"
+    "LTVjMjQ5N2ZlNTY1MCnEYLrjCcDaQTIQHSURP/y/QV2vPfOcu9X1GjgBEhdzbGF2ZSgxKUAxMjcuMC4wLjE6NTA1MQ==";
+
+// mesos.internal.StatusUpdateMessage
+inline constexpr std::string_view kFinished =
+    "Cq8CCisKKTVhYWViYjI0LTEzZjItNDg2YS04MWJiLWU5NDM4ZDg1ODdkMi0wMDAwEgQKAm9rGikKJzVhYWViYjI0LTEzZjItNDg2YS04"
+    "MWJiLWU5NDM4ZDg1ODdkMi1TMCKxAQoECgJvaxACIhxDb21tYW5kIGV4aXRlZCB3aXRoIHN0YXR1cyAwKikKJzVhYWViYjI0LTEzZjIt"
+    "NDg2YS04MWJiLWU5NDM4ZDg1ODdkMi1TMDH3dODjCcDaQToECgJva0gCWhBemk8mYydA95MCyADdPP2ZajsKDSoLEgkxMjcuMC4wLjEY"
+    "oLIBIiYKJDBkZTA3ZTgzLTZkNjQtNDA3ZC1iMzEwLTVjMjQ5N2ZlNTY1MCn3dODjCcDaQTIQXppPJmMnQPeTAsgA3Tz9mTgCEhdzbGF2"
+    "ZSgxKUAxMjcuMC4wLjE6NTA1MQ==";
+
+// mesos.internal.StatusUpdateAcknowledgementMessage
+inline constexpr std::string_view kAcknowledgement =
+    "CikKJzVhYWViYjI0LTEzZjItNDg2YS04MWJiLWU5NDM4ZDg1ODdkMi1TMBIrCik1YWFlYmIyNC0xM2YyLTQ4NmEtODFiYi1lOTQzOGQ4"
+    "NTg3ZDItMDAwMBoECgJvayIQGxvR5V1KTXu7/8x2nPyW4A==";
+
+// mesos.internal.ShutdownFrameworkMessage
+inline constexpr std::string_view kShutdownFramework = "CisKKTVhYWViYjI0LTEzZjItNDg2YS04MWJiLWU5NDM4ZDg1ODdkMi0wMDAw";
+
+// mesos.internal.KillTaskMessage
+inline constexpr std::string_view kKillTask = "CisKKTU5NTA2ZjJiLTAyZTktNGIyMS05NDg1LTgxOTQ3MmQ0MjA0OS0wMDAwEgQKAmsx";
+
+// mesos.internal.RunTaskGroupMessage
+inline constexpr std::string_view kRunTaskGroup =
+    "ClYKBHJvb3QSA3JlYxorCik0MzVkOTJmMS00YWY3LTRkNWUtYjA3ZC0yZGI1Y2ZiYzNmNTQtMDAwMCEAAAAAAAAAACgBUgIIBlICCAJS"
+    "AggFUgIIB2IBKhKDAQoFCgNleDEqGAoEY3B1cxAAGgkJmpmZmZmZuT9aAwoBKioXCgNtZW0QABoJCQAAAAAAAEBAWgMKASoqGAoEZGlz"
+    "axAAGgkJAAAAAAAAJEBaAwoBKkIrCik0MzVkOTJmMS00YWY3LTRkNWUtYjA3ZC0yZGI1Y2ZiYzNmNTQtMDAwMHgBGpAECoUCCgNnMWES"
+    "BQoDZzFhGikKJzQzNWQ5MmYxLTRhZjctNGQ1ZS1iMDdkLTJkYjVjZmJjM2Y1NC1TMCIYCgRjcHVzEAAaCQmamZmZmZm5P1oDCgEqIhcK"
+    "A21lbRAAGgkJAAAAAAAAQEBaAwoBKiqDAQoFCgNleDEqGAoEY3B1cxAAGgkJmpmZmZmZuT9aAwoBKioXCgNtZW0QABoJCQAAAAAAAEBA"
+    "WgMKASoqGAoEZGlzaxAAGgkJAAAAAAAAJEBaAwoBKkIrCik0MzVkOTJmMS00YWY3LTRkNWUtYjA3ZC0yZGI1Y2ZiYzNmNTQtMDAwMHgB"
+    "OhMaD2VjaG8gYTsgc2xlZXAgMTABCoUCCgNnMWISBQoDZzFiGikKJzQzNWQ5MmYxLTRhZjctNGQ1ZS1iMDdkLTJkYjVjZmJjM2Y1NC1T"
+    "MCIYCgRjcHVzEAAaCQmamZmZmZm5P1oDCgEqIhcKA21lbRAAGgkJAAAAAAAAQEBaAwoBKiqDAQoFCgNleDEqGAoEY3B1cxAAGgkJmpmZ"
+    "mZmZuT9aAwoBKioXCgNtZW0QABoJCQAAAAAAAEBAWgMKASoqGAoEZGlzaxAAGgkJAAAAAAAAJEBaAwoBKkIrCik0MzVkOTJmMS00YWY3"
+    "LTRkNWUtYjA3ZC0yZGI1Y2ZiYzNmNTQtMDAwMHgBOhMaD2VjaG8gYjsgc2xlZXAgMjABIhQSEgoQ4xNUay1SQCuyPoBLVasPKCgB";
+
+// mesos.internal.ReregisterSlaveMessage
+inline constexpr std::string_view kReregister =
+    "EpwBCgkxMjcuMC4wLjEaFgoEY3B1cxAAGgkJAAAAAAAAIEAyASoaFQoDbWVtEAAaCQkAAAAAAADQQDIBKhoWCgRkaXNrEAAaCQkAAAAA"
+    "AADkQDIBKhoYCgVwb3J0cxABIgoKCAiY8gEQgPoBMgEqMikKJzc3ZDVjMzkyLTUwNTQtNDk2NS05YTViLTJhYzZjODA2OWFjYi1TMDgB"
+    "QLsnGtAECgVzaG9ydBIHCgVzaG9ydBorCik3N2Q1YzM5Mi01MDU0LTQ5NjUtOWE1Yi0yYWM2YzgwNjlhY2ItMDAwMCopCic3N2Q1YzM5"
+    "Mi01MDU0LTQ5NjUtOWE1Yi0yYWM2YzgwNjlhY2ItUzAwAzobCgRjcHVzEAAaCQmamZmZmZm5PzIBKloDCgEqOhoKA21lbRAAGgkJAAAA"
+    "AAAAQEAyASpaAwoBKkKZAQoHCgVzaG9ydBAAKikKJzc3ZDVjMzkyLTUwNTQtNDk2NS05YTViLTJhYzZjODA2OWFjYi1TMDEBw7U2CcDa"
+    "QToHCgVzaG9ydEgCWhCh5peMJ0VGnahPXWaokv1DajsKDSoLEgkxMjcuMC4wLjEYq7wBIiYKJGZiOTg4ZWM2LTZkNzktNDcyNS04ZWM0"
+    "LTUwMzdhYjZhN2YwYUKZAQoHCgVzaG9ydBABKikKJzc3ZDVjMzkyLTUwNTQtNDk2NS05YTViLTJhYzZjODA2OWFjYi1TMDFqL7Y2CcDa"
+    "QToHCgVzaG9ydEgCWhBHLfuseRBIDqAp8jUzP+YVajsKDSoLEgkxMjcuMC4wLjEYq7wBIiYKJGZiOTg4ZWM2LTZkNzktNDcyNS04ZWM0"
+    "LTUwMzdhYjZhN2YwYUJzCgcKBXNob3J0EAMiE0V4ZWN1dG9yIHRlcm1pbmF0ZWQqKQonNzdkNWMzOTItNTA1NC00OTY1LTlhNWItMmFj"
+    "NmM4MDY5YWNiLVMwMVUXWzgJwNpBOgcKBXNob3J0SAFQAVoQyCL1mPk5SGCeeU7u92D6jRqiBAoCZ2ISBAoCZ2IaKwopNzdkNWMzOTIt"
+    "NTA1NC00OTY1LTlhNWItMmFjNmM4MDY5YWNiLTAwMDAiBQoDZXgxKikKJzc3ZDVjMzkyLTUwNTQtNDk2NS05YTViLTJhYzZjODA2OWFj"
+    "Yi1TMDABOhsKBGNwdXMQABoJCZqZmZmZmbk/MgEqWgMKASo6GgoDbWVtEAAaCQkAAAAAAABAQDIBKloDCgEqQrwBCgQKAmdiEAAqKQon"
+    "NzdkNWMzOTItNTA1NC00OTY1LTlhNWItMmFjNmM4MDY5YWNiLVMwMSMVHTcJwNpBOgUKA2V4MUgCWhBiEL91Iu5PFZlFQED0zGCxamMK"
+    "DSoLEgkxMjcuMC4wLjEYub0BIk4KJDFiOTJiNTRmLTJlNTMtNDIzZS1iMWEwLTJkMTZkMTU2ZDNhMxImCiRjNDVjN2IwYy00N2JjLTQy"
+    "ZjMtOWMyZS0wNWUyZWEzYzRmY2ZCvAEKBAoCZ2IQASopCic3N2Q1YzM5Mi01MDU0LTQ5NjUtOWE1Yi0yYWM2YzgwNjlhY2ItUzAxWcMi"
+    "NwnA2kE6BQoDZXgxSAJaECzgikOggkv/uOeE6zFlOUVqYwoNKgsSCTEyNy4wLjAuMRi5vQEiTgokMWI5MmI1NGYtMmU1My00MjNlLWIx"
+    "YTAtMmQxNmQxNTZkM2EzEiYKJGM0NWM3YjBjLTQ3YmMtNDJmMy05YzJlLTA1ZTJlYTNjNGZjZhqPBAoCZ2ESBAoCZ2EaKwopNzdkNWMz"
+    "OTItNTA1NC00OTY1LTlhNWItMmFjNmM4MDY5YWNiLTAwMDAiBQoDZXgxKikKJzc3ZDVjMzkyLTUwNTQtNDk2NS05YTViLTJhYzZjODA2"
+    "OWFjYi1TMDABOhsKBGNwdXMQABoJCZqZmZmZmbk/MgEqWgMKASo6GgoDbWVtEAAaCQkAAAAAAABAQDIBKloDCgEqQqkBCgQKAmdhEAAq"
+    "KQonNzdkNWMzOTItNTA1NC00OTY1LTlhNWItMmFjNmM4MDY5YWNiLVMwMfkQHTcJwNpBOgUKA2V4MUgCWhDJNQaESGpB0oJ8drAf24iA"
+    "alAiTgokMjVmMzYwZWEtYzJjMy00MDgyLTk0YzgtZmZhZTdkNjZmZDRiEiYKJGM0NWM3YjBjLTQ3YmMtNDJmMy05YzJlLTA1ZTJlYTNj"
+    "NGZjZkK8AQoECgJnYRABKikKJzc3ZDVjMzkyLTUwNTQtNDk2NS05YTViLTJhYzZjODA2OWFjYi1TMDGHwCI3CcDaQToFCgNleDFIAloQ"
+    "kzwsqv8zTFyyFgmSg1xtiGpjCg0qCxIJMTI3LjAuMC4xGLO9ASJOCiQyNWYzNjBlYS1jMmMzLTQwODItOTRjOC1mZmFlN2Q2NmZkNGIS"
+    "JgokYzQ1YzdiMGMtNDdiYy00MmYzLTljMmUtMDVlMmVhM2M0ZmNmGtUDCgRsb25nEgYKBGxvbmcaKwopNzdkNWMzOTItNTA1NC00OTY1"
+    "LTlhNWItMmFjNmM4MDY5YWNiLTAwMDAqKQonNzdkNWMzOTItNTA1NC00OTY1LTlhNWItMmFjNmM4MDY5YWNiLVMwMAE6GwoEY3B1cxAA"
+    "GgkJmpmZmZmZuT8yASpaAwoBKjoaCgNtZW0QABoJCQAAAAAAAEBAMgEqWgMKASpClwEKBgoEbG9uZxAAKikKJzc3ZDVjMzkyLTUwNTQt"
+    "NDk2NS05YTViLTJhYzZjODA2OWFjYi1TMDFuNK42CcDaQToGCgRsb25nSAJaECW11xDszkW/qLeGtXjlPQNqOwoNKgsSCTEyNy4wLjAu"
+    "MRimvAEiJgokYzliMGVkNTgtYzFhZS00MGUzLWE0ZGItOGY4NGIwZWU5ZGU2QpcBCgYKBGxvbmcQASopCic3N2Q1YzM5Mi01MDU0LTQ5"
+    "NjUtOWE1Yi0yYWM2YzgwNjlhY2ItUzAxLH6uNgnA2kE6BgoEbG9uZ0gCWhDtJ2Pt8OBNx7GEI4o40NsnajsKDSoLEgkxMjcuMC4wLjEY"
+    "prwBIiYKJGM5YjBlZDU4LWMxYWUtNDBlMy1hNGRiLThmODRiMGVlOWRlNiKMAQoFCgNleDEqGwoEY3B1cxAAGgkJmpmZmZmZuT8yASpa"
+    "AwoBKioaCgNtZW0QABoJCQAAAAAAAEBAMgEqWgMKASoqGwoEZGlzaxAAGgkJAAAAAAAAJEAyASpaAwoBKkIrCik3N2Q1YzM5Mi01MDU0"
+    "LTQ5NjUtOWE1Yi0yYWM2YzgwNjlhY2ItMDAwMHgBMgYxLjEyLjA6GgoEY3B1cxAAGgkJAAAAAAAA8D8yA2VuZ0IAOhoKBGRpc2sQABoJ"
+    "CQAAAAAAAFBAMgNlbmdCAEJWCgRyb290EgNyZWMaKwopNzdkNWMzOTItNTA1NC00OTY1LTlhNWItMmFjNmM4MDY5YWNiLTAwMDAhAAAA"
+    "AADAgkAoAVICCAZSAggCUgIIBVICCAdiASpKAggBSgIIAkoCCANKAggESgIIBUoCCAZKAggHSgIICFISChAHcopZW2ZHppViByRBH3vg";
+
+// mesos.internal.SlaveReregisteredMessage
+inline constexpr std::string_view kReregistered =
+    "CikKJzc3ZDVjMzkyLTUwNTQtNDk2NS05YTViLTJhYzZjODA2OWFjYi1TMBoJCQAAAAAAwFJA";
+
+// mesos.internal.UpdateFrameworkMessage
+inline constexpr std::string_view kUpdateFramework =
+    "CisKKTc3ZDVjMzkyLTUwNTQtNDk2NS05YTViLTJhYzZjODA2OWFjYi0wMDAwEgpAMC4wLjAuMDowGlYKBHJvb3QSA3JlYxorCik3N2Q1"
+    "YzM5Mi01MDU0LTQ5NjUtOWE1Yi0yYWM2YzgwNjlhY2ItMDAwMCEAAAAAAMCCQCgBUgIIBlICCAJSAggFUgIIB2IBKg==";
+
+// mesos.internal.DrainSlaveMessage
+inline constexpr std::string_view kDrain = "CgoKBgiA5JfQEhAA";
+
+// mesos.internal.ShutdownMessage
+inline constexpr std::string_view kShutdown = "ChpBZ2VudCBoYXMgYmVlbiBtYXJrZWQgZ29uZQ==";
+
+// mesos.internal.StatusUpdateMessage
+inline constexpr std::string_view kDiskLimit =
+    "CqQCCisKKTA1MTNjZDIyLTgwMjAtNDk0Mi1iMmI4LWIwYjVhZmEyM2JmMC0wMDAwEgYKBGRpc2saKQonMDUxM2NkMjItODAyMC00OTQy"
+    "LWIyYjgtYjBiNWFmYTIzYmYwLVMwIqQBCgYKBGRpc2sQAyIpRGlzayB1c2FnZSAoNTEyMDhLQikgZXhjZWVkcyBxdW90YSAoMTBNQikq"
+    "KQonMDUxM2NkMjItODAyMC00OTQyLWIyYjgtYjBiNWFmYTIzYmYwLVMwMRKjbNgIwNpBOgYKBGRpc2tIAVAUWhCl7+74xKFK/aX/5a6t"
+    "+CLlggEaChgKBGRpc2sQABoJCQAAAAAAACRAWgMKASopEqNs2AjA2kEyEKXv7vjEoUr9pf/lrq34IuU4AxIXc2xhdmUoMSlAMTI3LjAu"
+    "MC4xOjUwNTE=";
+
+// mesos.internal.RunTaskMessage
+inline constexpr std::string_view kRunImageTask =
+    "ElYKBHJvb3QSA3JlYxorCikyYWMwNDhiYy1iNmIyLTQ3OGEtODMyNC1hYzMwNDgwYjAyNGUtMDAwMCEAAAAAAAAAACgBUgIIBlICCAJS"
+    "AggFUgIIB2IBKhoKQDAuMC4wLjA6MCKtAQoDaW1nEgUKA2ltZxopCicyYWMwNDhiYy1iNmIyLTQ3OGEtODMyNC1hYzMwNDgwYjAyNGUt"
+    "UzAiGAoEY3B1cxAAGgkJmpmZmZmZuT9aAwoBKiIXCgNtZW0QABoJCQAAAAAAAEBAWgMKASo6KhomY2F0IC9ldGMvb3MtcmVsZWFzZTsg"
+    "aWQ7IGxzIC87IHNsZWVwIDEwAUoVCAIqEQoPCAIaCwoJYmI6bGF0ZXN0KhQSEgoQaTJfr1DRTmiaXAtjFD99ezAB";
+
+// mesos.internal.RunTaskMessage
+inline constexpr std::string_view kRunEntrypointTask =
+    "ElYKBHJvb3QSA3JlYxorCikyYWMwNDhiYy1iNmIyLTQ3OGEtODMyNC1hYzMwNDgwYjAyNGUtMDAwMCEAAAAAAAAAACgBUgIIBlICCAJS"
+    "AggFUgIIB2IBKhoKQDAuMC4wLjA6MCKJAQoFZW50cnkSBwoFZW50cnkaKQonMmFjMDQ4YmMtYjZiMi00NzhhLTgzMjQtYWMzMDQ4MGIw"
+    "MjRlLVMwIhgKBGNwdXMQABoJCZqZmZmZmbk/WgMKASoiFwoDbWVtEAAaCQkAAAAAAABAQFoDCgEqOgIwAEoVCAIqEQoPCAIaCwoJYmI6"
+    "bGF0ZXN0KhQSEgoQaTJfr1DRTmiaXAtjFD99ezAB";
+
+// mesos.internal.ExitedExecutorMessage
+inline constexpr std::string_view kExitedExecutor =
+    "CikKJ2M5MjJkY2FkLWRjMjgtNDA5MC05MTkyLTQzNzliMzE4M2JlZi1TMBIrCiljOTIyZGNhZC1kYzI4LTQwOTAtOTE5Mi00Mzc5YjMx"
+    "ODNiZWYtMDAwMBoGCgRweWV4IIAS";
+
+// mesos.internal.AuthenticateMessage
+inline constexpr std::string_view kAuthenticate = "ChdzbGF2ZSgxKUAxMjcuMC4wLjE6NTA1MQ==";
+
+// mesos.internal.AuthenticationMechanismsMessage
+inline constexpr std::string_view kMechanisms = "CghDUkFNLU1ENQ==";
+
+// mesos.internal.AuthenticationStartMessage
+inline constexpr std::string_view kAuthenticationStart = "CghDUkFNLU1ENRIA";
+
+// mesos.internal.AuthenticationStepMessage
+inline constexpr std::string_view kChallenge = "ChQ8MjUwNzQyMTE5MC45MTEzQHZtPg==";
+
+// mesos.internal.AuthenticationStepMessage
+inline constexpr std::string_view kAnswer = "CidhZ2VudHAgNzk0ZjcyNDdlN2JhNDQ3NzhmODlmZTMyZTU1ODk1MGI=";
+
+}  // namespace gantry::agent::wire::recorded
