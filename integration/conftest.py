@@ -3,6 +3,7 @@
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,7 +11,8 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from gantrytest import leaks, processes  # noqa: E402
+from gantrytest import images, leaks, processes  # noqa: E402
+from gantrytest.agent import Agent  # noqa: E402
 from gantrytest.bundle import Bundle, Rootfs, default_spec  # noqa: E402
 from gantrytest.session import Session  # noqa: E402
 
@@ -114,3 +116,64 @@ def new_bundle(session, rootfs_maker, directory):
 @pytest.fixture
 def bundle(new_bundle) -> Bundle:
     return new_bundle()
+
+
+@pytest.fixture
+def new_agent(session, watched, leak_check):
+    """Makes agents for tests that stop or configure one."""
+    made = []
+
+    def make(*flags: str, **options) -> Agent:
+        agent = Agent(session, *flags, **options)
+        watched.watch(agent)
+        made.append(agent)
+        return agent
+
+    yield make
+    for agent in made:
+        try:
+            agent.close()
+        finally:
+            watched.forget(agent)
+
+
+@pytest.fixture(scope="session")
+def registry(session):
+    made = images.Registry(session.temporary("registry"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def layout(session, rootfs_maker):
+    """An OCI layout with the tag `small`: busybox and the probe, made with umoci."""
+    directory = session.temporary("images")
+    rootfs = rootfs_maker.make(directory / "rootfs")
+    path = directory / "layout"
+    images.umoci_image(path, "small", rootfs, env=["PATH=/bin", "FROM_IMAGE=yes"], cmd=["/bin/echo", "from the image"])
+    return path
+
+
+@pytest.fixture(scope="session")
+def image(registry, layout) -> str:
+    """The small image's reference in the registry."""
+    return registry.push(layout, "small", "test/small:1")
+
+
+@pytest.fixture
+def hand_made(directory) -> images.Layout:
+    return images.Layout(directory / "layout")
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Shows the agents' logs with a failure."""
+    outcome = yield
+    report = outcome.get_result()
+    if not report.failed:
+        return
+    agents = [value for value in getattr(item, "funcargs", {}).values() if isinstance(value, Agent)]
+    for agent in agents:
+        if agent.log.exists():
+            tail = subprocess.run(["tail", "-n", "25", agent.log], capture_output=True, text=True).stdout
+            report.sections.append((f"log of the agent on port {agent.port}", tail))

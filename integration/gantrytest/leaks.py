@@ -28,6 +28,21 @@ class Watched:
     # How addresses of the agents' bridges begin, "10.224.7.".
     subnets: set = field(default_factory=set)
 
+    def watch(self, agent) -> None:
+        """All that an agent makes on the host for its containers."""
+        self.directories.update(self._directories(agent))
+        self.subnets.add(agent.subnet_prefix)
+        self.allocations.add(agent.run / "cni")
+
+    def forget(self, agent) -> None:
+        self.directories.difference_update(self._directories(agent))
+        self.subnets.discard(agent.subnet_prefix)
+        self.allocations.discard(agent.run / "cni")
+
+    @staticmethod
+    def _directories(agent) -> list[Path]:
+        return [*(agent.run / name for name in ("containers", "netns", "runtime", "cni")), agent.work / "containers"]
+
 
 def _interfaces(watched: Watched) -> set[str]:
     """Interfaces with a route into a subnet of ours, and the ports of those that are bridges."""
