@@ -58,6 +58,11 @@ class Agent:
         self._environment = environment or {}
         self.process: subprocess.Popen | None = None
 
+    def configure(self, *flags: str) -> None:
+        """Flags for the next start, in place of those with the same names."""
+        named = {flag.partition("=")[0] for flag in flags}
+        self.flags = [flag for flag in self.flags if flag.partition("=")[0] not in named] + list(flags)
+
     @property
     def socket_path(self) -> Path:
         return self.run / "agent.sock"
@@ -106,7 +111,10 @@ class Agent:
         if self.process.poll() is None:
             self.remove_all()
             self.stop()
-        # What lies below it would be a leak, and keeps it there to be found.
+        self.remove_cgroups()
+
+    def remove_cgroups(self) -> None:
+        """Its root's; what lies below one would be a leak, and keeps it there to be found."""
         for hierarchy in cgroups.hierarchies():
             try:
                 os.rmdir(hierarchy / self.cgroups_root)
@@ -237,6 +245,9 @@ class Agent:
             text += data
             offset += len(data)
 
+    def wait_until(self, condition, patience: float = 15) -> None:
+        wait_until(condition, "what the test waits for", patience)
+
     def wait_for_output(self, id: str, text: str, patience: float = 15) -> None:
         wait_until(lambda: text in self.output(id), f"container {id} prints {text!r}", patience)
 
@@ -267,6 +278,40 @@ class Agent:
             not check or result.returncode == 0
         ), f"{' '.join(words)} exited with {result.returncode}: {result.stderr}"
         return result
+
+
+class MesosAgent(Agent):
+    """One that belongs to a master, whose tasks end with it."""
+
+    def leave(self) -> int:
+        """SIGUSR1: it unregisters, ends its tasks, and exits; with which status."""
+        self.process.send_signal(signal.SIGUSR1)
+        return self.wait_exit()
+
+    def wait_exit(self, patience: float = 30) -> int:
+        """Until it has ended by itself."""
+        status = self.process.wait(timeout=patience)
+        self.process = None
+        return status
+
+    def close(self) -> None:
+        """Ends all tasks and the agent, also when the test has killed the agent."""
+        if self.process is not None and self.process.poll() is None:
+            self.leave()
+        elif self.work.exists():
+            self.configure("--recover=cleanup")
+            self.spawn()
+            self.wait_exit()
+        self.remove_cgroups()
+
+    def sandboxes(self) -> list[Path]:
+        """Of all runs of all executors."""
+        return sorted(self.work.glob("slaves/*/frameworks/*/executors/*/runs/*-*-*-*-*"))
+
+    def task_sandbox(self, task: str) -> Path:
+        """Of its newest run."""
+        (found,) = self.work.glob(f"slaves/*-S*/frameworks/*/executors/{task}/runs/latest")
+        return found.resolve()
 
 
 def read_from(host: str, port: int, timeout: float = 3) -> str:
