@@ -30,10 +30,12 @@ def _time_limit(item):
     def give_up(*_):
         made = item.funcargs.get("session")
         seen = "".join(f"\n  {processes.standing(pid)}" for pid in sorted(processes.of_session(made))) if made else ""
-        raise TookTooLong(f"the test hangs for {TIME_LIMIT} s; its processes:{seen}")
+        raise TookTooLong(f"the test hangs for {limit} s; its processes:{seen}")
 
+    longer = item.get_closest_marker("time_limit")
+    limit = longer.args[0] if longer else TIME_LIMIT
     before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(TIME_LIMIT)
+    signal.alarm(limit)
     try:
         yield
     finally:
