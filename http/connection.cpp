@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "http/codec.hpp"
+#include "http/compression.hpp"
 
 namespace gantry::http {
 namespace {
@@ -35,6 +36,7 @@ struct Turn {
   // Of the request.
   std::string method;
   bool wantsContinue = false;
+  bool takesGzip = false;
   bool expectsStream = false;
   bool isMessage = false;
   std::uint64_t bodyRead = 0;
@@ -147,9 +149,17 @@ Result<void> mayBegin(const Turn& turn) {
   return {};
 }
 
+// Of whole answers only: a stream's records are to arrive when they are written.
+void compressFor(const Turn& turn, Response& response) {
+  if (!turn.takesGzip || response.body.size() < kLeastToCompress || response.headers.has("Content-Encoding")) return;
+  response.body = gzip(response.body);
+  response.headers.set("Content-Encoding", "gzip");
+}
+
 Task<Result<void>> sendWhole(TurnPtr turn, Response response) {
   CO_TRY_VOID(mayBegin(*turn));
   turn->status = response.status;
+  compressFor(*turn, response);
   if (!turn->parser->keepAlive()) turn->connection->closing = true;
   const bool bodyless = response.status == 204 || response.status == 304;
   const std::string framing = bodyless ? "" : fmt::format("Content-Length: {}\r\n", response.body.size());
@@ -380,6 +390,7 @@ Task<std::optional<Response>> answerRequest(TurnPtr turn, std::shared_ptr<Reques
   turn->method = turn->parser->method();
   request->method = turn->method;
   request->headers = turn->parser->headers();
+  turn->takesGzip = acceptsGzip(request->headers.find("Accept-Encoding"));
   turn->wantsContinue = turn->parser->isHttp11() && request->headers.find("Expect") == "100-continue";
   if (service.messages != nullptr && turn->method == "POST" && service.messages->takes(request->headers)) {
     co_return co_await takeMessage(turn, request);

@@ -42,6 +42,10 @@ void Router::optionalPrefix(std::string_view prefix) {
   prefixes_.push_back(patternSegments(prefix));
 }
 
+void Router::optionalSuffix(std::string suffix) {
+  suffix_ = std::move(suffix);
+}
+
 Router::Match Router::find(std::string_view method, const std::vector<std::string>& segments) const {
   std::size_t skipped = 0;
   for (const auto& prefix : prefixes_) {
@@ -49,8 +53,15 @@ Router::Match Router::find(std::string_view method, const std::vector<std::strin
       skipped = prefix.size();
     }
   }
-  const std::vector<std::string> path(segments.begin() + static_cast<std::ptrdiff_t>(skipped), segments.end());
+  std::vector<std::string> path(segments.begin() + static_cast<std::ptrdiff_t>(skipped), segments.end());
+  Match match = findExactly(method, path);
+  const bool hasSuffix = !suffix_.empty() && !path.empty() && path.back().ends_with(suffix_);
+  if (match.handler != nullptr || !match.allowed.empty() || !hasSuffix) return match;
+  path.back().resize(path.back().size() - suffix_.size());
+  return findExactly(method, path);
+}
 
+Router::Match Router::findExactly(std::string_view method, const std::vector<std::string>& path) const {
   Match best;
   std::size_t fewestParameters = path.size() + 1;
   for (const Route& route : routes_) {

@@ -63,6 +63,8 @@ class Router {
   void add(std::string method, std::string_view pattern, Handler handler);
   // Paths may begin with `prefix` or leave it out: "/slave(1)".
   void optionalPrefix(std::string_view prefix);
+  // Paths may end with `suffix` or leave it out: ".json". One that is found with it is not looked for without.
+  void optionalSuffix(std::string suffix);
 
   struct Match {
     // Null when nothing matched; then `allowed` has the methods that would have, in order.
@@ -80,8 +82,11 @@ class Router {
     Handler handler;
   };
 
+  Match findExactly(std::string_view method, const std::vector<std::string>& path) const;
+
   std::vector<Route> routes_;
   std::vector<std::vector<std::string>> prefixes_;
+  std::string suffix_;
 };
 
 // The decoded, non-empty segments of a path. InvalidArgument for a malformed escape, and for "." and "..".

@@ -1,4 +1,5 @@
-// An HTTP/1.1 server over byte streams: keep-alive, pipelining, streamed bodies both ways, 100-continue, limits.
+// An HTTP/1.1 server over byte streams: keep-alive, pipelining, streamed bodies both ways, 100-continue, limits. Whole
+// answers from 1 KiB on are compressed for clients that take gzip.
 #pragma once
 
 #include <cstddef>

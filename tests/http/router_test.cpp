@@ -34,6 +34,20 @@ TEST(Router, SaysWhichMethodsAPathTakes) {
   EXPECT_NE(find(router, "HEAD", "/flags").handler, nullptr);
 }
 
+TEST(Router, ASuffixMayBeLeftOut) {
+  Router router;
+  router.add("GET", "/state", nothing());
+  router.add("GET", "/system/stats.json", nothing());
+  router.add("GET", "/files/{name}", nothing());
+  router.optionalSuffix(".json");
+  EXPECT_NE(find(router, "GET", "/state.json").handler, nullptr);
+  EXPECT_EQ(find(router, "POST", "/state.json").allowed, std::vector<std::string>{"GET"});
+  EXPECT_NE(find(router, "GET", "/system/stats.json").handler, nullptr);
+  EXPECT_EQ(find(router, "GET", "/system/stats").handler, nullptr);
+  EXPECT_EQ(find(router, "GET", "/files/a.json").parameters.at("name"), "a.json");
+  EXPECT_EQ(find(router, "GET", "/nothing.json").handler, nullptr);
+}
+
 TEST(Router, APrefixMayBeLeftOut) {
   Router router;
   router.add("POST", "/api/v1", nothing());
