@@ -243,6 +243,7 @@ async::Task<Result<void>> live(const Running* running, state::Contents contents,
   running->serviceManager.stopping();
   background.cancel();
   co_await running->server.stop(kGrace);
+  co_await running->api.close();
   co_await running->engine.stop();
   co_await running->images.close();
   co_await running->networks.close();

@@ -1,5 +1,6 @@
-// The agent's HTTP interface: Mesos' v1 operator calls (POST /api/v1), our own paths beside them (/gantry/v1/…), and
-// the small GET endpoints (/health, /version, /flags, /healthz, /readyz, /metrics).
+// The agent's HTTP interface: Mesos' v1 operator calls (POST /api/v1) and its GET endpoints (/state, /files/browse …),
+// our own paths beside them (/gantry/v1/…), and those of every server (/healthz, /readyz, /metrics). Paths may begin
+// with /slave(1) and end with .json.
 //
 // Contract: reference "Agent HTTP interfaces" for Mesos' part; docs/api.md for ours. Errors are one sentence as
 // text/plain.
@@ -54,6 +55,8 @@ class Api {
 
   // Until this is called everything but the paths that say how we are is answered with 503.
   void recovered();
+  // Ends what goes on by itself; await it before destruction.
+  async::Task<> close();
   // For http::Server::setGate.
   std::optional<http::Response> gate(const http::Request& request) const;
 

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "agent/api/host_load.hpp"
 #include "agent/api/reply.hpp"
 
 namespace gantry::agent::api {
@@ -13,6 +14,16 @@ std::string versionOf(const wire::BuildInfo& build) {
   return version.dump();
 }
 
+std::string statsOf(const HostLoad& load) {
+  return nlohmann::json{{"cpus_total", load.cpus},
+                        {"avg_load_1min", load.oneMinute},
+                        {"avg_load_5min", load.fiveMinutes},
+                        {"avg_load_15min", load.fifteenMinutes},
+                        {"mem_total_bytes", load.memoryTotal.count},
+                        {"mem_free_bytes", load.memoryFree.count}}
+      .dump();
+}
+
 }  // namespace
 
 void InfoPaths::addRoutes(http::Router& router, std::function<bool()> isReady) {
@@ -21,13 +32,19 @@ void InfoPaths::addRoutes(http::Router& router, std::function<bool()> isReady) {
       return reply(std::move(responder), answer());
     });
   };
+  const auto getJson = [&router](const char* path, std::function<std::string()> answer) {
+    router.add("GET", path, [answer = std::move(answer)](http::RequestPtr request, http::ResponderPtr responder) {
+      return reply(std::move(responder), jsonResponse(*request, answer()));
+    });
+  };
   get("/health", [] { return http::Response(200); });
   get("/healthz", [] { return http::textResponse(200, "ok"); });
   get("/readyz", [isReady = std::move(isReady)] {
     return isReady() ? http::textResponse(200, "ok") : http::textResponse(503, "Agent has not finished recovery");
   });
-  get("/version", [this] { return jsonResponse(versionOf(settings_.build)); });
-  get("/flags", [this] { return jsonResponse(nlohmann::json{{"flags", settings_.flags}}.dump()); });
+  getJson("/version", [this] { return versionOf(settings_.build); });
+  getJson("/flags", [this] { return nlohmann::json{{"flags", settings_.flags}}.dump(); });
+  getJson("/system/stats.json", [] { return statsOf(HostLoad::measure()); });
   get("/metrics",
       [this] { return http::Response(200, "text/plain; version=0.0.4; charset=utf-8", settings_.metrics()); });
 }

@@ -19,11 +19,6 @@ http::Response containerFailure(const Error& error) {
   return http::textResponse(error.code() == Code::NotFound ? 404 : 500, error.message());
 }
 
-http::Response fileFailure(const Error& error) {
-  if (error.code() == Code::NotFound) return http::textResponse(404, error.message());
-  return http::textResponse(error.code() == Code::Internal ? 500 : 400, error.message());
-}
-
 }  // namespace
 
 http::Response launchResponse(const Result<LaunchOutcome>& outcome) {
@@ -85,11 +80,11 @@ async::Task<http::Response> OperatorCalls::answer(wire::Call call, wire::Media m
   if (std::holds_alternative<wire::GetFlags>(call)) co_return encoded(wire::encodeFlags(settings_.flags, media), media);
   if (const auto* get = std::get_if<wire::GetContainers>(&call)) co_return containers(*get, media);
   if (const auto* list = std::get_if<wire::ListFiles>(&call)) {
-    const auto files = listSandboxFiles(containers_.list(), list->path);
+    const auto files = listFiles(attachments(), list->path);
     co_return files ? encoded(wire::encodeFileList(*files, media), media) : fileFailure(files.error());
   }
   if (const auto* read = std::get_if<wire::ReadFile>(&call)) {
-    auto content = readSandboxFile(containers_.list(), read->path, read->offset, read->length);
+    auto content = readFileAt(attachments(), read->path, read->offset, read->length);
     if (!content) co_return fileFailure(content.error());
     co_return encoded(wire::encodeFileContent(content->size, std::move(content->data), media), media);
   }
@@ -97,6 +92,10 @@ async::Task<http::Response> OperatorCalls::answer(wire::Call call, wire::Media m
     co_return http::textResponse(415, "ATTACH_CONTAINER_INPUT needs the Content-Type application/recordio");
   }
   co_return http::textResponse(501, "type: " + std::get<wire::NotServed>(call).type + " is not served by this agent");
+}
+
+Attachments OperatorCalls::attachments() const {
+  return attachmentsOf(containers_.list(), settings_.tasks(), settings_.externalLogFile);
 }
 
 async::Task<http::Response> OperatorCalls::launch(isolators::ContainerRequest request) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "agent/api/api.hpp"
+#include "agent/api/attachments.hpp"
 #include "agent/api/streams.hpp"
 #include "agent/wire/call.hpp"
 #include "agent/wire/media.hpp"
@@ -29,6 +30,8 @@ class OperatorCalls {
   async::Task<http::Response> kill(wire::KillContainer call);
   async::Task<http::Response> remove(wire::RemoveContainer call);
   http::Response containers(wire::GetContainers call, wire::Media media);
+
+  Attachments attachments() const;
 
   ContainerManager& containers_;
   Streams& streams_;

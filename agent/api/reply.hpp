@@ -11,5 +11,8 @@ namespace gantry::agent::api {
 async::Task<> reply(http::ResponderPtr responder, http::Response response);
 
 http::Response jsonResponse(std::string body);
+// As a script that calls the function of the request's `jsonp` parameter, when it has one: how a web page of another
+// host (Mesos' web UI) reads it. 400 when that is no name of a function.
+http::Response jsonResponse(const http::Request& request, std::string body);
 
 }  // namespace gantry::agent::api

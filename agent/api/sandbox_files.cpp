@@ -18,34 +18,48 @@ namespace {
 
 constexpr std::size_t kMaxEntries = 100'000;
 
-// Where in which sandbox a path is.
+std::string reopenPath(const kernel::Fd& fd) {
+  return "/proc/self/fd/" + std::to_string(fd.raw());
+}
+
+// Where below what is attached a path is.
 struct Place {
-  std::string sandbox;
-  std::string below;  // "." for the sandbox itself
+  std::string attached;
+  std::string below;  // "." for what is attached itself
 };
 
-std::optional<std::string> below(const std::string& path, const std::string& root) {
-  if (root.empty() || !path.starts_with(root)) return std::nullopt;
-  std::string rest = path.substr(root.size());
-  if (!rest.empty() && rest.front() != '/') return std::nullopt;
-  rest.erase(0, rest.find_first_not_of('/'));
-  return rest.empty() ? "." : rest;
-}
-
-Result<Place> locate(const std::vector<ContainerStatus>& containers, const std::string& path) {
-  if (path.find('\0') != std::string::npos) return Error::invalid("path", "contains a NUL byte");
-  for (const ContainerStatus& status : containers) {
-    const isolators::Container& container = *status.container;
-    auto rest = below(path, container.sandbox);
-    if (!rest) rest = below(path, "/containers/" + container.id().text());
-    if (rest) return Place{container.sandbox, std::move(*rest)};
+// One slash between two parts, and none at the end.
+std::string normal(const std::string& path) {
+  std::string text;
+  for (const char letter : path) {
+    if (letter != '/' || !text.ends_with('/')) text.push_back(letter);
   }
-  return Error(Code::NotFound, "'" + path + "' is not in the sandbox of a container");
+  if (text.size() > 1 && text.ends_with('/')) text.pop_back();
+  return text;
 }
 
+Result<Place> locate(const Attachments& attachments, const std::string& given) {
+  if (given.find('\0') != std::string::npos) return Error::invalid("path", "contains a NUL byte");
+  const std::string path = normal(given);
+  for (std::string_view name = path; !name.empty(); name = name.substr(0, name.rfind('/'))) {
+    const auto found = attachments.find(name);
+    if (found != attachments.end()) {
+      return Place{found->second, name.size() == path.size() ? "." : path.substr(name.size() + 1)};
+    }
+    if (name.find('/') == std::string_view::npos) break;
+  }
+  return Error(Code::NotFound, "'" + given + "' is not in the sandbox of a container");
+}
+
+// What is attached itself was named by us or by who started us, so that symlinks on the way to it are followed.
 Result<kernel::Fd> openPlace(const Place& place, unsigned type) {
-  TRY(const auto sandbox, kernel::open(place.sandbox, O_PATH | O_DIRECTORY));
-  return openBelow(sandbox, place.below, type);
+  TRY(const auto attached, kernel::open(place.attached, O_PATH));
+  TRY(const struct stat stat, kernel::statAt(attached, "", AT_EMPTY_PATH));
+  if (place.below == "." && (stat.st_mode & S_IFMT) == type && S_ISREG(type)) {
+    return kernel::open(reopenPath(attached), O_RDONLY | O_NONBLOCK | O_NOCTTY);
+  }
+  if (!S_ISDIR(stat.st_mode)) return Error::invalid("path", "'" + place.attached + "' is not a directory");
+  return openBelow(attached, place.below, type);
 }
 
 template <typename Entry, typename Id>
@@ -90,11 +104,12 @@ wire::FileInfo infoOf(std::string path, const struct stat& stat, Names& names) {
   return info;
 }
 
-std::string reopenPath(const kernel::Fd& fd) {
-  return "/proc/self/fd/" + std::to_string(fd.raw());
-}
-
 }  // namespace
+
+http::Response fileFailure(const Error& error) {
+  if (error.code() == Code::NotFound) return http::textResponse(404, error.message());
+  return http::textResponse(error.code() == Code::Internal ? 500 : 400, error.message());
+}
 
 Result<kernel::Fd> openBelow(const kernel::Fd& directory, const std::string& path, unsigned type) {
   auto place = kernel::openAt2(directory, path, O_PATH, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS);
@@ -111,9 +126,8 @@ Result<kernel::Fd> openBelow(const kernel::Fd& directory, const std::string& pat
   return kernel::open(reopenPath(*place), O_RDONLY | O_NONBLOCK | O_NOCTTY);
 }
 
-Result<std::vector<wire::FileInfo>> listSandboxFiles(const std::vector<ContainerStatus>& containers,
-                                                     const std::string& path) {
-  TRY(const Place place, locate(containers, path));
+Result<std::vector<wire::FileInfo>> listFiles(const Attachments& attachments, const std::string& path) {
+  TRY(const Place place, locate(attachments, path));
   TRY(const auto directory, openPlace(place, S_IFDIR));
   TRY(auto names, kernel::listDirectory(reopenPath(directory)));
   if (names.size() > kMaxEntries) {
@@ -131,10 +145,14 @@ Result<std::vector<wire::FileInfo>> listSandboxFiles(const std::vector<Container
   return files;
 }
 
-Result<FileContent> readSandboxFile(const std::vector<ContainerStatus>& containers, const std::string& path,
-                                    std::uint64_t offset, std::optional<std::uint64_t> length) {
-  TRY(const Place place, locate(containers, path));
-  TRY(const auto file, openPlace(place, S_IFREG));
+Result<kernel::Fd> openFile(const Attachments& attachments, const std::string& path) {
+  TRY(const Place place, locate(attachments, path));
+  return openPlace(place, S_IFREG);
+}
+
+Result<FileContent> readFileAt(const Attachments& attachments, const std::string& path, std::uint64_t offset,
+                               std::optional<std::uint64_t> length) {
+  TRY(const auto file, openFile(attachments, path));
   TRY(const struct stat stat, kernel::statAt(file, "", AT_EMPTY_PATH));
   FileContent content{static_cast<std::uint64_t>(stat.st_size), {}};
   if (offset >= content.size) return content;

@@ -41,6 +41,7 @@ class Served : public ::testing::Test {
   }
   ~Served() override {
     async::runUntilDone(loop_, server_->stop(0ms));
+    async::runUntilDone(loop_, api_.close());
     ignore(kernel::removeTree(directory_), "it is in /tmp");
   }
 
