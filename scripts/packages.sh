@@ -8,7 +8,7 @@ build=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libseccomp-dev l
   libtomlplusplus-dev libcli11-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev python3)
 run=(containernetworking-plugins iptables ca-certificates)
 images=(docker-registry skopeo umoci busybox-static debootstrap)
-test=(zstd crun runc golang-github-containers-common iproute2 procps kmod curl jq user-mode-linux python3-pytest python3-requests
+test=(zstd nginx-light vsftpd openssl crun runc golang-github-containers-common iproute2 procps kmod curl jq user-mode-linux python3-pytest python3-requests
   python3-protobuf zookeeper python3-kazoo)
 
 wanted=()

@@ -216,6 +216,8 @@ Result<bool> CacheSlot::reserve(Bytes size) {
   const std::uint64_t limit = cache_.settings_.size.count;
   if (size.count > limit) return false;
   TRY(const kernel::Fd all, cache_.lockAll());
+  // What somebody reserved who has died meanwhile.
+  TRY_VOID(cache_.sweep());
   auto entries = listEntries(cache_.path("entries"));
   Bytes staged;
   for (const Entry& entry : listEntries(cache_.path("staging"))) {

@@ -31,7 +31,7 @@ constexpr mode_t kExecutable = 0755;
 constexpr mode_t kPlainFile = 0644;
 constexpr std::size_t kBuffer = 256U << 10U;
 // By how much room in the cache grows for a file whose size nobody tells.
-constexpr std::uint64_t kRoomStep = 16U << 20U;
+constexpr std::uint64_t kRoomStep = 4U << 20U;
 constexpr std::size_t kMaxCertificates = 16U << 20U;
 constexpr auto kProgressInterval = std::chrono::milliseconds(200);
 
@@ -269,8 +269,11 @@ class Fetch {
   // Moves what comes through the pipe into the staged file; returns how much came. Nothing when there is no room.
   Result<std::optional<Bytes>> fill(CacheSlot& slot, const kernel::Fd& staged, const kernel::Fd& content,
                                     const DownloadHead& head) {
-    Bytes room = head.size ? *head.size : Bytes{kRoomStep};
     Bytes done;
+    const auto roomForMore = [&] {
+      return Bytes{std::max(done.count, std::min(done.count + kRoomStep, request_.cache.size.count))};
+    };
+    Bytes room = head.size ? *head.size : roomForMore();
     std::vector<char> buffer(kBuffer);
     TRY(bool hasRoom, slot.reserve(room));
     while (hasRoom) {
@@ -278,7 +281,7 @@ class Fetch {
       if (count == 0) return std::optional(done);
       done.count += count;
       if (done > room) {
-        room.count = done.count + kRoomStep;
+        room = roomForMore();
         TRY(hasRoom, slot.reserve(room));
       }
       TRY_VOID(kernel::writeAll(staged, std::string_view(buffer.data(), count)));

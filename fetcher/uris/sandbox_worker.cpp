@@ -75,6 +75,7 @@ Result<void> work(const UriUser& user, const UriLimits& limits, const kernel::Fd
       say(connection, {std::string(kDone), std::to_string(served->count)});
       continue;
     }
+    ignore(writer.drop(), "the next fetch removes it");
     auto failure = errorFields(served.error());
     failure.insert(failure.begin(), std::string(kFailed));
     say(connection, failure);

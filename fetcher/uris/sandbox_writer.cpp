@@ -100,7 +100,7 @@ Result<void> decompress(const kernel::Fd& file, ByteSink& sink) {
 }  // namespace
 
 Result<Bytes> SandboxWriter::store(const kernel::Fd& from) {
-  TRY_VOID(drop());
+  TRY_VOID(drop().under("write into the sandbox"));
   TRY(stored_, kernel::openAt(root_, kStoredName, O_RDWR | kNewFile, kUnfinished).under("write into the sandbox"));
   return copyAll(from, stored_, [this](Bytes done) -> Result<void> {
     written_(done);

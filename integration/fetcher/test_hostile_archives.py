@@ -66,7 +66,15 @@ def test_layers_that_want_out(fetcher, layout, case):
 
 def test_a_chmod_through_a_symlink_does_not_reach_its_target(fetcher, layout):
     fetcher.canary.chmod(0o640)
-    layout.image("t", [layout.layer(link("l", str(fetcher.canary)), special("l", tarfile.SYMTYPE, linkname=str(fetcher.canary), mode=0o777, uid=9))])
+    layout.image(
+        "t",
+        [
+            layout.layer(
+                link("l", str(fetcher.canary)),
+                special("l", tarfile.SYMTYPE, linkname=str(fetcher.canary), mode=0o777, uid=9),
+            )
+        ],
+    )
     fetcher.good(layout.reference("t"))
     info = fetcher.canary.stat()
     assert (info.st_mode & 0o777, info.st_uid) == (0o640, 0)
@@ -245,7 +253,9 @@ def test_an_index_of_itself_ends(fetcher, layout):
     inner = layout.image("x", [layout.layer(("f", "1"))])
     platform = {"platform": {"os": "linux", "architecture": "amd64"}}
     for _ in range(10):
-        inner = layout.blob(json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [inner | platform]}).encode(), INDEX)
+        inner = layout.blob(
+            json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": [inner | platform]}).encode(), INDEX
+        )
     layout.tag(inner, "t")
     fetcher.bad(layout.reference("t"), "index")
 
@@ -273,7 +283,11 @@ def test_missing_things_are_named(fetcher, layout, directory):
 
 
 def test_bad_requests_are_refused_by_name(fetcher):
-    for request, words in [({"limits": {"unpackd": 1}}, "limits.unpackd"), ({"insecure_hosts": "h"}, "insecure_hosts"), ({"colour": 1}, "colour")]:
+    for request, words in [
+        ({"limits": {"unpackd": 1}}, "limits.unpackd"),
+        ({"insecure_hosts": "h"}, "insecure_hosts"),
+        ({"colour": 1}, "colour"),
+    ]:
         answer = fetcher.pull("a/b", **request)
         assert answer.status == 1 and words in answer.error["message"]
     assert not fetcher.store.exists()

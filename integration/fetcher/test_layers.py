@@ -122,7 +122,10 @@ def test_kinds_may_change_between_layers_and_within_one(merged):
 
 def test_missing_parents_look_as_they_do_below(unpack):
     layers = unpack(
-        [entry("tmp", mode=0o1777, uid=7, gid=8, mtime=1000, pax_headers={"SCHILY.xattr.user.k": "v"}), ("only/here/f", "1")],
+        [
+            entry("tmp", mode=0o1777, uid=7, gid=8, mtime=1000, pax_headers={"SCHILY.xattr.user.k": "v"}),
+            ("only/here/f", "1"),
+        ],
         [("tmp/x", "1")],
         [("tmp/deep/er/y", "2")],
     )
@@ -150,7 +153,11 @@ def test_hard_links_to_lower_layers_become_copies(unpack):
     layers = unpack(
         [entry("bin", mode=0o711, mtime=50), target, link("lnk", "bin/tool")],
         [("other", "1")],
-        [link("bin/alias", "bin/tool", tarfile.LNKTYPE), link("bin/again", "bin/alias", tarfile.LNKTYPE), link("lnk2", "lnk", tarfile.LNKTYPE)],
+        [
+            link("bin/alias", "bin/tool", tarfile.LNKTYPE),
+            link("bin/again", "bin/alias", tarfile.LNKTYPE),
+            link("lnk2", "lnk", tarfile.LNKTYPE),
+        ],
     )
     copy = layers[2] / "bin/alias"
     info = copy.stat()
@@ -206,14 +213,28 @@ def test_a_hard_link_to_what_a_layer_between_deletes_is_refused(fetcher, layout,
 
 
 def test_entries_below_a_symlink_that_stays_inside_follow_it(unpack):
-    (layer,) = unpack([("usr", None), ("usr/lib", None), link("lib", "usr/lib"), ("lib/x", "1"), link("hard", "lib/x", tarfile.LNKTYPE)])
+    (layer,) = unpack(
+        [
+            ("usr", None),
+            ("usr/lib", None),
+            link("lib", "usr/lib"),
+            ("lib/x", "1"),
+            link("hard", "lib/x", tarfile.LNKTYPE),
+        ]
+    )
     assert (layer / "usr/lib/x").read_text() == "1"
     assert (layer / "hard").read_text() == "1"
 
 
 def test_entries_below_a_lower_layers_symlink_follow_it(merged):
     root = merged(
-        [("usr", None), entry("usr/lib", mode=0o711), ("usr/lib/libc", "1"), link("lib", "usr/lib"), link("abs", "/usr/lib")],
+        [
+            ("usr", None),
+            entry("usr/lib", mode=0o711),
+            ("usr/lib/libc", "1"),
+            link("lib", "usr/lib"),
+            link("abs", "/usr/lib"),
+        ],
         [("lib/x", "2"), ("lib/d/y", "2"), ("abs/z", "2")],
         [("usr/lib/x", "3"), ("lib/x", "4"), ("lib/.wh.libc", "")],
     )

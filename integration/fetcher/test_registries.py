@@ -118,7 +118,9 @@ def test_the_platform_decides(fetcher, layout, serve):
     for variant in ("v6", "v7"):
         image = layout.image(variant, [layout.layer(("variant", variant))])
         manifests.append(image | {"platform": {"os": "linux", "architecture": "arm", "variant": variant}})
-    layout.tag(layout.blob(json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}).encode(), INDEX), "all")
+    layout.tag(
+        layout.blob(json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": manifests}).encode(), INDEX), "all"
+    )
     host = serve(serving(layout)).host
     for wanted, got in (("v8", "v7"), ("v7", "v7"), ("v6", "v6")):
         answer = fetcher.good(f"{host}/a:all", platform={"os": "linux", "architecture": "arm", "variant": wanted})
@@ -131,7 +133,12 @@ def test_archives_made_by_skopeo(fetcher, small, directory):
     images.skopeo_copy(f"oci:{small.path}:t", f"docker-archive:{where}/docker.tar:test/name:1")
     images.skopeo_copy(f"oci:{small.path}:t", f"oci-archive:{where}/oci.tar:t")
     layout = fetcher.good(small.reference("t"))
-    for reference in (f"docker-archive:{where}/docker.tar", f"docker-archive:{where}/docker.tar:test/name:1", f"oci-archive:{where}/oci.tar:t", f"oci-archive:{where}/oci.tar"):
+    for reference in (
+        f"docker-archive:{where}/docker.tar",
+        f"docker-archive:{where}/docker.tar:test/name:1",
+        f"oci-archive:{where}/oci.tar:t",
+        f"oci-archive:{where}/oci.tar",
+    ):
         answer = fetcher.good(reference)
         assert answer.layers == layout.layers
     missing = fetcher.pull(f"docker-archive:{where}/docker.tar:other:1")
@@ -180,7 +187,9 @@ def test_a_killed_fetcher_leaves_whole_layers_or_none(fetcher, registry, layout)
 
 
 def blob_of(layout, index):
-    manifest = json.loads(layout.blob_path(json.loads((layout.path / "index.json").read_text())["manifests"][0]["digest"]).read_text())
+    manifest = json.loads(
+        layout.blob_path(json.loads((layout.path / "index.json").read_text())["manifests"][0]["digest"]).read_text()
+    )
     return manifest["layers"][index]
 
 
