@@ -39,22 +39,6 @@ Task<Result<StreamPtr>> connectTo(std::string ip, std::uint16_t port) {
   co_return streamOver(std::move(descriptor), std::move(peer));
 }
 
-Task<Result<std::vector<std::string>>> resolve(std::string host) {
-  const Executor executor = co_await currentExecutor();
-  const bool already = co_await isCancelled();
-  if (already) co_return cancelledError();
-  boost::asio::ip::tcp::resolver resolver(executor);
-  boost::system::error_code failure;
-  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failure);
-  const std::string_view anyService;
-  const auto found = co_await resolver.async_resolve(host, anyService, token);
-  if (failure == boost::asio::error::operation_aborted) co_return cancelledError();
-  if (failure) co_return Error(Code::NotFound, fmt::format("look up '{}': {}", host, failure.message()));
-  std::vector<std::string> addresses;
-  for (const auto& entry : found) addresses.push_back(entry.endpoint().address().to_string());
-  co_return addresses;
-}
-
 Task<Result<StreamPtr>> acceptOn(const Descriptor* socket, Executor executor, bool tcp) {
   while (socket->fd()) {
     CO_TRY(std::optional<kernel::Fd> connection, kernel::accept(socket->fd()));
@@ -92,8 +76,25 @@ Task<Result<StreamPtr>> Listener::accept() const {
   return acceptOn(&socket_, executor_, tcp_);
 }
 
+Task<Result<std::vector<std::string>>> lookUp(std::string host) {
+  const Executor executor = co_await currentExecutor();
+  const bool already = co_await isCancelled();
+  if (already) co_return cancelledError();
+  boost::asio::ip::tcp::resolver resolver(executor);
+  boost::system::error_code failure;
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failure);
+  const std::string_view anyService;
+  const auto found = co_await resolver.async_resolve(host, anyService, token);
+  if (failure == boost::asio::error::operation_aborted) co_return cancelledError();
+  if (failure) co_return Error(Code::NotFound, fmt::format("look up '{}': {}", host, failure.message()));
+  std::vector<std::string> addresses;
+  for (const auto& entry : found) addresses.push_back(entry.endpoint().address().to_string());
+  if (addresses.empty()) co_return Error(Code::NotFound, fmt::format("'{}' has no address", host));
+  co_return addresses;
+}
+
 Task<Result<StreamPtr>> connectTcp(std::string host, std::uint16_t port) {
-  CO_TRY(const auto addresses, co_await resolve(host));
+  CO_TRY(const auto addresses, co_await lookUp(host));
   Error last(Code::NotFound, fmt::format("'{}' has no address", host));
   for (const std::string& address : addresses) {
     auto stream = co_await connectTo(address, port);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "async/descriptor.hpp"
 #include "async/stream.hpp"
@@ -34,6 +35,8 @@ class Listener {
   bool tcp_;
 };
 
+// The literal addresses of `host`, a name or such an address itself; at least one. NotFound otherwise.
+Task<Result<std::vector<std::string>>> lookUp(std::string host);
 // `host` is a name or a literal address; names are looked up off the loop's thread.
 Task<Result<StreamPtr>> connectTcp(std::string host, std::uint16_t port);
 // NotFound when there is no such socket file, Unavailable when nobody listens on it.

@@ -5,7 +5,7 @@ set -euo pipefail
 
 build=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libseccomp-dev libcap-dev libarchive-dev libisal-dev
   libzstd-dev zlib1g-dev libssl-dev libcurl4-openssl-dev nlohmann-json3-dev libprotobuf-dev protobuf-compiler libsqlite3-dev
-  libtomlplusplus-dev libcli11-dev libfmt-dev libgtest-dev libgmock-dev libbenchmark-dev python3)
+  libtomlplusplus-dev libcli11-dev libfmt-dev libzookeeper-mt-dev libgtest-dev libgmock-dev libbenchmark-dev python3)
 run=(containernetworking-plugins iptables ca-certificates)
 images=(docker-registry skopeo umoci busybox-static debootstrap)
 test=(zstd nginx-light vsftpd openssl crun runc golang-github-containers-common iproute2 procps kmod curl jq user-mode-linux python3-pytest python3-requests
