@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 
@@ -17,10 +16,11 @@ namespace gantry::agent::master {
 struct Master {
   Upid pid;
   std::string hostname;
+  // "" where nobody said.
   std::string id;
   std::string version;
-  // Names as Mesos has them: "AGENT_UPDATE", "AGENT_DRAINING", "QUOTA_V2".
-  std::set<std::string> capabilities;
+  // It takes back an agent whose resources or attributes changed (AGENT_UPDATE).
+  bool updatesAgents = true;
 
   bool operator==(const Master&) const = default;
 };
@@ -29,14 +29,13 @@ struct Master {
 class Detector {
  public:
   virtual ~Detector() = default;
-  // Completes once the leader is another one than `previous`; nothing: there is none. Fails with Cancelled, and for
-  // good with anything else.
+  // Completes once the leader is another one than `previous`; nothing: there is none. Fails with Cancelled only.
   virtual async::Task<Result<std::optional<Master>>> detect(std::optional<Master> previous) = 0;
 };
 
 // `master` is "host:port" or "master@host:port", "zk://[user:pass@]host1:port1,…/path", or "file:///path" to a file
 // with one of these. InvalidArgument names what is wrong.
-Result<std::unique_ptr<Detector>> makeDetector(async::Executor executor, std::string_view master,
+Result<std::unique_ptr<Detector>> makeDetector(const async::Executor& executor, std::string_view master,
                                                async::Duration zkSessionTimeout);
 
 }  // namespace gantry::agent::master
