@@ -53,9 +53,10 @@ def _interfaces(watched: Watched) -> set[str]:
         if not any(address.startswith(subnet) for subnet in watched.subnets):
             continue
         found.add(f"{name} into {address}")
-        ports = Path("/sys/class/net", name, "brif")
-        if ports.is_dir():
-            found.update(f"{port} on {name}" for port in os.listdir(ports))
+        try:
+            found.update(f"{port} on {name}" for port in os.listdir(f"/sys/class/net/{name}/brif"))
+        except FileNotFoundError:
+            pass  # no bridge, or gone meanwhile
     return found
 
 
