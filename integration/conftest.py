@@ -16,8 +16,8 @@ from gantrytest.agent import Agent  # noqa: E402
 from gantrytest.bundle import Bundle, Rootfs, default_spec  # noqa: E402
 from gantrytest.session import Session  # noqa: E402
 
-# Seconds for each of a test's set-up, call and end; the slowest takes 20 in the guest beside other work. Shortly before,
-# pytest's faulthandler_timeout shows where every thread stands.
+# Seconds for each of a test's set-up, call and end; the slowest takes 30 in the guest on a machine with eight users.
+# Shortly before, pytest's faulthandler_timeout shows where every thread stands.
 TIME_LIMIT = 150
 
 
