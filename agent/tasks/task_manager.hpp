@@ -4,7 +4,6 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <map>
 #include <memory>
 #include <string>
@@ -15,14 +14,9 @@
 #include "agent/tasks/manager.hpp"
 #include "async/scope.hpp"
 #include "async/task.hpp"
-
-namespace gantry::fetcher {
-class UriFetcher;
-}
+#include "fetcher/uris.hpp"
 
 namespace gantry::agent::tasks {
-
-class TaskLife;
 
 struct TaskSettings {
   // --work_dir, absolute: sandboxes are in its subdirectory "slaves".
@@ -34,6 +28,8 @@ struct TaskSettings {
   std::map<std::string, std::string> environment;
   // --switch_user: tasks run as the user they name; otherwise as the agent's own.
   bool switchUser = true;
+  // What is the same for every fetch: cache, limits, frameworks_home.
+  fetcher::UriRequest fetch;
   // What a task has between being asked to end and SIGKILL when nobody says otherwise: as mesos-executor.
   Duration killGrace = std::chrono::seconds(3);
   // --executor_shutdown_grace_period: the same when its framework is shut down.

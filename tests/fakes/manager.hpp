@@ -31,19 +31,30 @@ class Manager final : public ContainerManager {
     std::string input;
     async::Notification inputChanged;
     std::vector<int> signals;
+    int asked = 0;
   };
   using ContainerPtr = std::shared_ptr<Container>;
 
   // Sandboxes are made below `directory`.
   Manager(async::Executor executor, std::string directory)
-      : executor_(std::move(executor)), directory_(std::move(directory)) {}
+      : executor_(executor), directory_(std::move(directory)), released_(executor) {}
 
   std::optional<Error> launchFailure;
+  // Launches stay at the creation until releaseLaunches().
+  bool holdLaunches = false;
+  // Containers that are asked to end do so.
+  bool obeyAsking = true;
   std::optional<isolators::Usage> usageOfAll;
 
   ContainerPtr container(const std::string& id) const { return containers_.at(*ContainerId::parse(id)); }
   bool knows(const std::string& id) const { return containers_.contains(*ContainerId::parse(id)); }
   void end(const std::string& id, int waitStatus) { end(container(id), waitStatus); }
+  void end(const std::string& id, Termination termination) { end(container(id), std::move(termination)); }
+  std::size_t count() const { return containers_.size(); }
+  void releaseLaunches() {
+    holdLaunches = false;
+    released_.notify();
+  }
 
   async::Task<Result<LaunchOutcome>> launch(isolators::ContainerRequest request) override {
     if (launchFailure) co_return *launchFailure;
@@ -51,7 +62,14 @@ class Manager final : public ContainerManager {
       if (known->second->status.container->request == request) co_return LaunchOutcome::AlreadyLaunched;
       co_return Error(Code::AlreadyExists, "container_id: '" + request.id.text() + "' exists with another request");
     }
+    const ContainerId id = request.id;
     add(std::move(request));
+    while (holdLaunches) {
+      containers_.at(id)->status.phase = Phase::Creating;
+      CO_TRY_VOID(co_await released_.after(released_.count()));
+      if (!containers_.contains(id)) co_return Error(Code::Cancelled, "the launch was given up");
+    }
+    containers_.at(id)->status.phase = Phase::Running;
     co_return LaunchOutcome::Launched;
   }
   async::Task<Result<void>> launchSession(SessionRequest request) override {
@@ -72,11 +90,19 @@ class Manager final : public ContainerManager {
     CO_TRY(const ContainerPtr found, find(id));
     found->signals.push_back(signal);
     // Of a launch that is given up nothing stays.
-    if (found->status.phase != Phase::Running && found->status.phase != Phase::Exited) containers_.erase(id);
+    if (found->status.phase != Phase::Running && found->status.phase != Phase::Exited) {
+      containers_.erase(id);
+      released_.notify();
+    }
     if (!found->ended.isSet() && (signal == SIGKILL || signal == SIGTERM)) end(found, signal);
     co_return Result<void>();
   }
-  async::Task<Result<void>> askToEnd(ContainerId id) override { return kill(std::move(id), SIGTERM); }
+  async::Task<Result<void>> askToEnd(ContainerId id) override {
+    CO_TRY(const ContainerPtr found, find(id));
+    ++found->asked;
+    if (obeyAsking && !found->ended.isSet()) end(found, SIGTERM);
+    co_return Result<void>();
+  }
   async::Task<Result<void>> remove(ContainerId id) override {
     CO_TRY(const ContainerPtr found, find(id));
     if (!found->ended.isSet()) co_return Error(Code::Busy, "container '" + id.text() + "' is running");
@@ -143,7 +169,7 @@ class Manager final : public ContainerManager {
   }
   void add(isolators::ContainerRequest request) {
     isolators::Container facts{.request = std::move(request)};
-    facts.sandbox = directory_ + "/" + facts.request.id.text();
+    facts.sandbox = facts.request.sandbox.value_or(directory_ + "/" + facts.request.id.text());
     ::mkdir(facts.sandbox.c_str(), 0755);
     const ContainerId id = facts.request.id;
     auto made = std::make_shared<Container>(executor_, std::make_shared<const isolators::Container>(std::move(facts)));
@@ -154,16 +180,20 @@ class Manager final : public ContainerManager {
     containers_.emplace(id, std::move(made));
   }
   static void end(const ContainerPtr& container, int waitStatus) {
+    end(container, Termination{waitStatus, {}, {}, "ended"});
+  }
+  static void end(const ContainerPtr& container, Termination termination) {
     container->status.phase = Phase::Exited;
     container->status.finished = Clock::now();
     container->status.pid = 0;
-    container->status.termination = Termination{waitStatus, {}, {}, "ended"};
+    container->status.termination = std::move(termination);
     container->output.close();
     container->ended.set();
   }
 
   async::Executor executor_;
   std::string directory_;
+  async::Notification released_;
   std::map<ContainerId, ContainerPtr> containers_;
 };
 
