@@ -69,6 +69,7 @@ Result<fetcher::PullRequest> pullTemplate(const Config& config) {
   request.store = config.workDir.text + "/images";
   request.insecureHosts = config.insecureRegistries;
   request.defaultRegistry = registry->host;
+  if (config.fetcherCaFile) request.caFile = config.fetcherCaFile->text;
   if (registry->insecure) request.insecureHosts.push_back(registry->host);
   return request;
 }

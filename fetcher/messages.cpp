@@ -115,6 +115,7 @@ std::string toJson(const PullRequest& request) {
                {"platform", std::move(platform)},
                {"insecure_hosts", request.insecureHosts},
                {"default_registry", request.defaultRegistry},
+               {"ca_file", request.caFile},
                {"limits",
                 {{"manifest", request.limits.manifest.count},
                  {"config", request.limits.config.count},
@@ -131,17 +132,19 @@ Result<PullRequest> parsePullRequest(std::string_view text) {
   TRY(const Json json, parseObject(text).under("request"));
   PullRequest request;
   Members members(json, "");
-  members.refuseOthers(std::array<std::string_view, 7>{"reference", "store", "platform", "insecure_hosts",
-                                                       "credentials", "default_registry", "limits"});
+  members.refuseOthers(std::array<std::string_view, 8>{"reference", "store", "platform", "insecure_hosts",
+                                                       "credentials", "default_registry", "ca_file", "limits"});
   members.read("reference", request.reference);
   members.read("store", request.store);
   members.read("insecure_hosts", request.insecureHosts);
   members.read("default_registry", request.defaultRegistry);
+  members.read("ca_file", request.caFile);
   const Json* platform = members.object("platform");
   const Json* credentials = members.object("credentials");
   const Json* limits = members.object("limits");
   if (request.reference.empty()) members.fail("reference", "is missing");
   if (!request.store.starts_with('/')) members.fail("store", "is not an absolute path");
+  if (!request.caFile.empty() && !request.caFile.starts_with('/')) members.fail("ca_file", "is not an absolute path");
   TRY_VOID(members.outcome());
   if (platform != nullptr) {
     TRY(request.platform, platformFrom(*platform));

@@ -48,6 +48,8 @@ struct PullRequest {
   std::vector<std::string> insecureHosts;
   std::optional<Credentials> credentials;
   std::string defaultRegistry = std::string(kDockerHub);
+  // Trusted beside the system's certificates when set: an absolute path of PEM certificates.
+  std::string caFile;
   Limits limits;
 
   bool operator==(const PullRequest&) const = default;

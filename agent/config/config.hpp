@@ -88,6 +88,7 @@ struct Config {
 
   std::string dockerRegistry = "https://registry-1.docker.io";
   std::vector<std::string> insecureRegistries;
+  std::optional<Path> fetcherCaFile;
 
   std::string networkCniPluginsDir = "/usr/lib/cni";
   std::optional<Path> networkCniConfigDir;

@@ -64,6 +64,9 @@ std::vector<Option> containerOptions() {
       option("docker_registry", "URL", &Config::dockerRegistry, "The registry of image references that name none."),
       option("insecure_registries", "HOSTS", &Config::insecureRegistries,
              "Registries, as host or host:port, spoken to over plain http. Those on loopback always may be."),
+      option(
+          "fetcher_ca_file", "FILE", &Config::fetcherCaFile,
+          "PEM certificates that registries and the servers of tasks' URIs may show beside those the system trusts."),
 
       option("network_cni_plugins_dir", "PATH", &Config::networkCniPluginsDir,
              "Directories with CNI plugins, separated by colons."),

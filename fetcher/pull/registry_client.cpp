@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "fetcher/pull/challenge.hpp"
+#include "fetcher/pull/trust.hpp"
 #include "kernel/io.hpp"
 #include "oci/image.hpp"
 
@@ -219,7 +220,7 @@ class RegistryClient::Transport {
     return size * count;
   }
 
-  static void setCommonOptions(CURL* easy, const std::string& url, char* reason) {
+  void setCommonOptions(CURL* easy, const std::string& url, char* reason) const {
     curl_easy_setopt(easy, CURLOPT_URL, url.c_str());
     curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, reason);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -231,6 +232,7 @@ class RegistryClient::Transport {
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, kStallBytesPerSecond);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, kStallSeconds);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "gantry/" GANTRY_VERSION);
+    trustCertificates(easy, access_.certificates);
   }
 
   static void setCredentials(CURL* easy, const Credentials& credentials) {

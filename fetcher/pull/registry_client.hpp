@@ -26,6 +26,8 @@ class RegistryClient {
     RegistryReference where;
     std::vector<std::string> insecureHosts;
     std::optional<Credentials> credentials;
+    // PEM certificates that are trusted beside the system's; may be empty.
+    std::string certificates;
   };
   // How a transfer ended; `mediaType` is the Content-Type of a success.
   using Finished = std::function<void(const std::string& id, Result<std::string> mediaType)>;

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "kernel/file.hpp"
+
 namespace gantry::fetcher {
 namespace {
 
@@ -11,7 +13,18 @@ namespace {
 // the file may hold what the operator adds.
 constexpr const char* kSystemDirectory = "/etc/ssl/certs";
 
+constexpr std::size_t kMaxCertificates = 16U << 20U;
+
 }  // namespace
+
+Result<std::string> readCertificates(const std::string& caFile) {
+  if (caFile.empty()) return std::string();
+  TRY(std::string certificates, kernel::readFile(caFile, kMaxCertificates).under("ca_file"));
+  if (certificates.find("-----BEGIN") == std::string::npos) {
+    return Error::invalid("ca_file", "'" + caFile + "' holds no PEM certificates");
+  }
+  return certificates;
+}
 
 void trustCertificates(void* easy, const std::string& certificates) {
   const char* file = std::getenv("SSL_CERT_FILE");

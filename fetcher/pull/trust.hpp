@@ -3,7 +3,12 @@
 
 #include <string>
 
+#include "base/result.hpp"
+
 namespace gantry::fetcher {
+
+// The content of `caFile`, which is read by us since nobody else may be able to; nothing when it is empty.
+Result<std::string> readCertificates(const std::string& caFile);
 
 // `easy` is a libcurl handle (CURL*); `certificates` is PEM, may be empty, and must outlive the handle's requests. The
 // variables SSL_CERT_FILE and SSL_CERT_DIR replace what the system trusts, as they do for other programs.

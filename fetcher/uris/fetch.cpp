@@ -13,6 +13,7 @@
 #include <fmt/format.h>
 
 #include "base/log.hpp"
+#include "fetcher/pull/trust.hpp"
 #include "fetcher/uris/cache.hpp"
 #include "fetcher/uris/copy.hpp"
 #include "fetcher/uris/downloader.hpp"
@@ -32,7 +33,6 @@ constexpr mode_t kPlainFile = 0644;
 constexpr std::size_t kBuffer = 256U << 10U;
 // By how much room in the cache grows for a file whose size nobody tells.
 constexpr std::uint64_t kRoomStep = 4U << 20U;
-constexpr std::size_t kMaxCertificates = 16U << 20U;
 constexpr auto kProgressInterval = std::chrono::milliseconds(200);
 
 // A file of this host, opened for its reader.
@@ -151,9 +151,7 @@ class Fetch {
   Result<kernel::Fd> startDownload(const Target& target, const Version& known) {
     if (!downloader_) {
       Download::Options options{.stallTimeout = request_.stallTimeout, .certificates = {}};
-      if (!request_.caFile.empty()) {
-        TRY(options.certificates, kernel::readFile(request_.caFile, kMaxCertificates).under("ca_file"));
-      }
+      TRY(options.certificates, readCertificates(request_.caFile));
       TRY(auto downloader, Downloader::start(options));
       downloader_ = std::move(downloader);
     }

@@ -350,6 +350,36 @@ def test_plain_http_is_for_this_machine_and_listed_hosts_only(fetcher, small, se
     fetcher.good(f"{server.host}/a:t", insecure_hosts=[server.host])
 
 
+# --- TLS ---
+
+
+@pytest.fixture(scope="session")
+def tls_registry(session, authority):
+    made = images.Registry(session.temporary("registry"), authority)
+    yield made
+    made.stop()
+
+
+def test_a_registry_over_tls_is_trusted_when_the_operator_says_so(fetcher, layout, tls_registry, authority):
+    layout.image("t", [layout.layer(("f", "over TLS"))])
+    reference = tls_registry.push(layout.path, "t", "secure/image:1")
+    fetcher.bad(reference, tls_registry.host, "certificate", code="PermissionDenied")
+    answer = fetcher.good(reference, ca_file=str(authority.certificate))
+    assert (answer.layers[0] / "f").read_text() == "over TLS"
+
+
+def test_a_registry_that_anybody_signed_is_not_spoken_to_in_the_clear_instead(fetcher, layout, tls_registry):
+    layout.image("t", [layout.layer(("f", "1"))])
+    reference = tls_registry.push(layout.path, "t", "secure/other:1")
+    fetcher.bad(reference, "certificate", code="PermissionDenied", insecure_hosts=[tls_registry.host])
+
+
+def test_a_ca_file_must_hold_certificates(fetcher, directory):
+    empty = directory / "canary"
+    fetcher.bad("127.0.0.1:1/a", "ca_file", "holds no PEM certificates", ca_file=str(empty))
+    fetcher.bad("127.0.0.1:1/a", "ca_file", "No such file", code="NotFound", ca_file="/nowhere.pem")
+
+
 # --- privilege ---
 
 

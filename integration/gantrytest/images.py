@@ -12,7 +12,6 @@ import subprocess
 import tarfile
 import threading
 import time
-import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -131,15 +130,15 @@ def skopeo_copy(source: str, destination: str) -> None:
 
 
 class Registry:
-    """Debian's docker-registry on a loopback port of its own."""
+    """Debian's docker-registry on a loopback port of its own, over TLS when there is an authority (servers.py)."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, authority=None) -> None:
         self.port = free_port()
         self.host = f"127.0.0.1:{self.port}"
         (directory / "config.yml").write_text(
             "version: 0.1\nlog: {level: warn}\n"
             f"storage: {{filesystem: {{rootdirectory: {directory}/storage}}, delete: {{enabled: true}}}}\n"
-            f"http: {{addr: '{self.host}'}}\n"
+            f"http: {{addr: '{self.host}'{self._tls(authority)}}}\n"
         )
         self._log = open(directory / "log", "wb")
         program = shutil.which("docker-registry") or "/usr/bin/docker-registry"
@@ -152,12 +151,18 @@ class Registry:
         deadline = time.monotonic() + 20
         while True:
             try:
-                urllib.request.urlopen(f"http://{self.host}/v2/", timeout=2).close()
+                socket.create_connection(("127.0.0.1", self.port), timeout=2).close()
                 return
             except OSError:
                 assert self._process.poll() is None, (directory / "log").read_text()
                 assert time.monotonic() < deadline, "docker-registry does not answer"
                 time.sleep(0.05)
+
+    @staticmethod
+    def _tls(authority) -> str:
+        if authority is None:
+            return ""
+        return f", tls: {{certificate: {authority.server_certificate}, key: {authority.server_key}}}"
 
     def push(self, layout: Path, tag: str, name: str) -> str:
         """The pushed image's reference."""

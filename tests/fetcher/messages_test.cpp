@@ -27,6 +27,7 @@ TEST(Messages, ARequestSurvivesTheWay) {
   request.platform = oci::parsePlatform("linux/arm/v7").value();
   request.insecureHosts = {"h:1"};
   request.credentials = Credentials{"u", "p\"\n"};
+  request.caFile = "/etc/own.pem";
   request.limits.entries = 5;
   const auto read = parsePullRequest(toJson(request));
   ASSERT_TRUE(read) << read.error().message();
