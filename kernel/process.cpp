@@ -105,6 +105,12 @@ Result<Disposition> dispositionOf(pid_t pid, int signal) {
   return caught ? Disposition::Caught : ignored ? Disposition::Ignored : Disposition::Default;
 }
 
+Result<std::string> bootId() {
+  TRY(std::string text, readFile("/proc/sys/kernel/random/boot_id", 128));
+  while (text.ends_with('\n')) text.pop_back();
+  return text;
+}
+
 Result<ProcessId> identify(pid_t pid) {
   TRY(const std::uint64_t ticks, startTimeOf(pid));
   return ProcessId{pid, ticks};

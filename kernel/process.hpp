@@ -27,6 +27,9 @@ Result<ProcessId> identify(pid_t pid);
 // True while that very process exists, as a zombie too.
 bool isAlive(const ProcessId& id);
 
+// Another one after every boot (random(4)): what was stored with another one's pids is about processes that are gone.
+Result<std::string> bootId();
+
 // False for a process that has ended, though its parent may not have waited for it yet.
 bool isRunning(pid_t pid);
 

@@ -19,13 +19,6 @@ namespace {
 
 constexpr const char* kBootFact = "boot_id";
 
-// Different after every boot (random(4)).
-Result<std::string> bootId() {
-  TRY(auto text, kernel::readFile("/proc/sys/kernel/random/boot_id", 128));
-  while (text.ends_with('\n')) text.pop_back();
-  return text;
-}
-
 std::vector<std::string> namesIn(const std::string& directory) {
   auto names = kernel::listDirectory(directory);
   return names ? std::move(*names) : std::vector<std::string>();
@@ -54,7 +47,7 @@ Termination rebooted() {
 async::Task<Result<void>> Engine::recover(state::Contents contents, bool rebuild) {
   CO_TRY_VOID(kernel::makeDirectories(parts_.settings.workDirectory + "/containers", 0711));
   CO_TRY_VOID(kernel::makeDirectories(parts_.settings.runtimeDirectory + "/containers", 0700));
-  CO_TRY(const std::string boot, bootId());
+  CO_TRY(const std::string boot, kernel::bootId());
   const auto known = contents.facts.find(kBootFact);
   const bool rebooted = known != contents.facts.end() && known->second != boot;
   std::vector<state::Change> changes;

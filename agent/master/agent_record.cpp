@@ -1,7 +1,6 @@
 #include "agent/master/agent_record.hpp"
 
 #include "agent/wire/master_messages.hpp"
-#include "agent/wire/mesos_v1_tasks.pb.h"
 
 namespace gantry::agent::master {
 namespace {
@@ -21,9 +20,6 @@ Result<AgentRecord> readAgentRecord(const std::map<std::string, std::string>& fa
   AgentRecord record;
   record.id = valueOr(facts, kId);
   record.info = valueOr(facts, kInfo);
-  if (!mesos::v1::AgentInfo().ParsePartialFromString(record.info)) {
-    return Error(Code::Internal, "the database's agent_info is no AgentInfo");
-  }
   auto resources = wire::parseCheckpointResources(valueOr(facts, kResources));
   if (!resources) return Error(Code::Internal, resources.error().message()).under("the database's resources");
   record.checkpointedResources = *std::move(resources);
@@ -44,17 +40,6 @@ state::Change putCheckpointedResources(const std::string& message) {
 
 std::vector<state::Change> forgetAgent() {
   return {state::DeleteFact{kId}, state::DeleteFact{kInfo}, state::DeleteFact{kResources}};
-}
-
-tasks::Message withId(const tasks::Message& info, const std::string& id) {
-  mesos::v1::AgentInfo message;
-  ENSURE(message.ParsePartialFromString(info), "an AgentInfo that was checked before");
-  if (id.empty()) {
-    message.clear_id();
-  } else {
-    message.mutable_id()->set_value(id);
-  }
-  return message.SerializePartialAsString();
 }
 
 }  // namespace gantry::agent::master

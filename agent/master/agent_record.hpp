@@ -33,7 +33,4 @@ state::Change putCheckpointedResources(const std::string& message);
 // The next start is a new agent to the masters.
 std::vector<state::Change> forgetAgent();
 
-// `info` with this id; with "" without one.
-tasks::Message withId(const tasks::Message& info, const std::string& id);
-
 }  // namespace gantry::agent::master

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <sstream>
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
@@ -106,6 +107,13 @@ Task<Result<void>> shakeHands(std::shared_ptr<Authenticatee> process, Upid maste
 }  // namespace
 
 Result<Credential> parseCredential(const std::string& text) {
+  if (text.find('{') == std::string::npos) {
+    std::istringstream words(text);
+    Credential credential;
+    std::string more;
+    if (words >> credential.principal >> credential.secret && !(words >> more)) return credential;
+    return Error(Code::InvalidArgument, "neither a JSON object nor a principal and a secret");
+  }
   const auto json = nlohmann::json::parse(text, nullptr, false);
   const auto field = [&](const char* name) -> Result<std::string> {
     const auto found = json.is_object() ? json.find(name) : json.end();

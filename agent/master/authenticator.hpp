@@ -14,7 +14,8 @@ struct Credential {
   std::string principal;
   std::string secret;
 };
-// The text of a --credential file: {"principal": "…", "secret": "…"}. InvalidArgument otherwise, and when one is empty.
+// The text of a --credential file: {"principal": "…", "secret": "…"}, or both as words on one line. InvalidArgument
+// otherwise, and when one is empty.
 Result<Credential> parseCredential(const std::string& text);
 
 // One attempt is given up after a random time between the shortest and a limit; that grows with each attempt.

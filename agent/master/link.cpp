@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/wire/agent_info.hpp"
 #include "async/event.hpp"
 #include "async/scope.hpp"
 #include "base/log.hpp"
@@ -70,6 +71,8 @@ struct MasterLink::State final : Registrant {
   template <typename T>
   std::optional<T> take(std::string_view message, const Upid& from, Result<T> parsed);
   void save(std::vector<state::Change> changes);
+  // The AgentInfo with the id, if there is one.
+  tasks::Message described() const { return record.id.empty() ? info : wire::withAgentId(info, record.id); }
   std::string pid() const { return toString(parts.messenger.own(settings.registration.process)); }
   wire::AgentIdentity identity() const;
 
@@ -96,7 +99,7 @@ struct MasterLink::State final : Registrant {
 
 Registrant::Request MasterLink::State::request() {
   wire::Registration what;
-  what.agent = withId(info, record.id);
+  what.agent = described();
   what.capabilities = settings.capabilities;
   what.checkpointedResources = record.checkpointedResources;
   if (record.id.empty()) return {"mesos.internal.RegisterSlaveMessage", wire::encodeRegister(what)};
@@ -105,7 +108,7 @@ Registrant::Request MasterLink::State::request() {
 
 void MasterLink::State::led(const std::optional<Master>& now) {
   leader = now;
-  const bool changed = !record.id.empty() && withId(info, record.id) != record.info;
+  const bool changed = !record.id.empty() && described() != record.info;
   if (leader && changed && !leader->updatesAgents) {
     fail(Error(Code::Unsupported,
                "the agent's resources or attributes have changed, and its master does not take it back like that"));
@@ -118,7 +121,7 @@ void MasterLink::State::lost() {
 
 void MasterLink::State::becomeRunning(std::optional<tasks::Duration> pingTimeout) {
   // Everything that follows from being registered is written behind this.
-  record.info = withId(info, record.id);
+  record.info = described();
   save({putAgentId(record.id), putAgentInfo(record.info)});
   registration.accepted(pingTimeout);
   parts.tasks.registered(record.id);
@@ -395,7 +398,11 @@ Task<> MasterLink::State::follow(State* state) {
 
 Task<Result<void>> MasterLink::State::run(State* state) {
   state->phase = Phase::Following;
-  if (!state->record.id.empty()) state->parts.tasks.registered(state->record.id);
+  if (state->record.id.empty()) {
+    state->save(forgetAgent());
+  } else {
+    state->parts.tasks.registered(state->record.id);
+  }
   async::Scope following(state->parts.executor);
   following.spawn(follow(state));
   const auto ended = co_await state->ended.wait();
@@ -449,7 +456,7 @@ LinkFacts MasterLink::facts() const {
   for (const wire::AgentCapability capability : state_->settings.capabilities) {
     facts.capabilities.emplace_back(wire::toString(capability));
   }
-  facts.info = withId(state_->info, state_->record.id);
+  facts.info = state_->described();
   facts.checkpointedResources = state_->record.checkpointedResources;
   return facts;
 }

@@ -27,8 +27,15 @@ TEST(Credential, IsReadFromJson) {
   EXPECT_EQ(credential->secret, "s");
 }
 
+TEST(Credential, MayBeTwoWords) {
+  const auto credential = parseCredential("tim s\n");
+  ASSERT_TRUE(credential);
+  EXPECT_EQ(credential->principal, "tim");
+  EXPECT_EQ(credential->secret, "s");
+}
+
 TEST(Credential, SaysWhatIsMissing) {
-  for (const char* text : {"", "tim s", "[]", "{}", R"({"principal": "tim"})", R"({"secret": "s"})",
+  for (const char* text : {"", "tim", "tim s t", "[]", "{}", R"({"principal": "tim"})", R"({"secret": "s"})",
                            R"({"principal": "", "secret": "s"})", R"({"principal": "tim", "secret": 7})"}) {
     const auto credential = parseCredential(text);
     ASSERT_FALSE(credential) << text;
