@@ -57,8 +57,9 @@ Result<FilePart> openMember(const FileTree& files, const std::string& name) {
 
 }  // namespace
 
-Result<std::unique_ptr<ImageSource>> DockerArchiveSource::open(const LocalReference& where, Limits limits) {
-  TRY(auto files, openArchiveTree(where.path));
+Result<std::unique_ptr<ImageSource>> DockerArchiveSource::open(const LocalReference& where, const std::string& scratch,
+                                                               Limits limits) {
+  TRY(auto files, openArchiveTree(where.path, scratch, limits.unpacked));
   return std::unique_ptr<ImageSource>(new DockerArchiveSource(where, limits, std::move(files)));
 }
 

@@ -12,6 +12,7 @@
 #include "fetcher/pull/child.hpp"
 #include "fetcher/pull/confinement.hpp"
 #include "fetcher/pull/decompress.hpp"
+#include "fetcher/pull/decompress_file.hpp"
 #include "fetcher/pull/layer_path.hpp"
 #include "fetcher/pull/tar_reader.hpp"
 #include "kernel/file.hpp"
@@ -187,13 +188,14 @@ Result<std::unique_ptr<FileTree>> openDirectoryTree(const std::string& directory
   return std::unique_ptr<FileTree>(std::make_unique<DirectoryTree>(std::move(opened)));
 }
 
-Result<std::unique_ptr<FileTree>> openArchiveTree(const std::string& path) {
+Result<std::unique_ptr<FileTree>> openArchiveTree(const std::string& path, const std::string& scratch, Bytes limit) {
   TRY(auto file, kernel::open(path, O_RDONLY | O_NONBLOCK));
-  TRY(const std::uint64_t size, sizeOfFile(file, path));
+  TRY(std::uint64_t size, sizeOfFile(file, path));
   char magic[Decompressor::kMagicSize] = {};
   TRY(const std::size_t count, kernel::readAt(file, magic, sizeof magic, 0));
   if (Decompressor::formatOf(std::string_view(magic, count)) != Decompressor::Format::None) {
-    return Error(Code::Unsupported, fmt::format("'{}' is compressed; decompress it first", path));
+    TRY(file, decompressBeside(file, scratch, limit).under(fmt::format("'{}'", path)));
+    TRY(size, sizeOfFile(file, path));
   }
   TRY(auto members, readIndex(file).under(fmt::format("'{}'", path)));
   return std::unique_ptr<FileTree>(std::make_unique<ArchiveTree>(std::move(file), size, std::move(members)));

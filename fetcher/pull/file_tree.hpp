@@ -31,8 +31,9 @@ class FileTree {
 
 // No symlink leads out of `directory`.
 Result<std::unique_ptr<FileTree>> openDirectoryTree(const std::string& directory);
-// An uncompressed tar. It is read once, by an unprivileged child that says where in it each file stands; nothing is
-// unpacked. Links inside the archive (old versions of `docker save` write them) are followed.
-Result<std::unique_ptr<FileTree>> openArchiveTree(const std::string& path);
+// A tar. It is read once, by an unprivileged child that says where in it each file stands; nothing is unpacked, but for
+// one that is compressed by gzip or zstd: of that there is a copy of at most `limit` bytes in the directory `scratch`,
+// without a name, meanwhile. Links inside the archive (old versions of `docker save` write them) are followed.
+Result<std::unique_ptr<FileTree>> openArchiveTree(const std::string& path, const std::string& scratch, Bytes limit);
 
 }  // namespace gantry::fetcher

@@ -15,9 +15,11 @@ std::string blobPath(const oci::Digest& digest) {
 
 }  // namespace
 
-Result<std::unique_ptr<ImageSource>> LayoutSource::open(const LocalReference& where, Limits limits) {
-  TRY(auto files,
-      where.kind == LocalReference::Kind::OciLayout ? openDirectoryTree(where.path) : openArchiveTree(where.path));
+Result<std::unique_ptr<ImageSource>> LayoutSource::open(const LocalReference& where, const std::string& scratch,
+                                                        Limits limits) {
+  TRY(auto files, where.kind == LocalReference::Kind::OciLayout
+                      ? openDirectoryTree(where.path)
+                      : openArchiveTree(where.path, scratch, limits.unpacked));
   return std::unique_ptr<ImageSource>(new LayoutSource(where, limits, std::move(files)));
 }
 

@@ -10,7 +10,9 @@ namespace gantry::fetcher {
 
 class LayoutSource final : public ImageSource {
  public:
-  static Result<std::unique_ptr<ImageSource>> open(const LocalReference& where, Limits limits);
+  // `scratch` is for an archive that is compressed.
+  static Result<std::unique_ptr<ImageSource>> open(const LocalReference& where, const std::string& scratch,
+                                                   Limits limits);
 
   Result<Document> root() override;
   Result<Document> document(const oci::Descriptor& descriptor, Bytes limit) override;

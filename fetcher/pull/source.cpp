@@ -4,6 +4,7 @@
 #include "fetcher/pull/layout_source.hpp"
 #include "fetcher/pull/registry_source.hpp"
 #include "fetcher/pull/trust.hpp"
+#include "kernel/file.hpp"
 
 namespace gantry::fetcher {
 
@@ -14,8 +15,11 @@ Result<std::unique_ptr<ImageSource>> openSource(const PullRequest& request, cons
                                 request.limits);
   }
   const LocalReference& local = *reference.local();
-  if (local.kind == LocalReference::Kind::DockerArchive) return DockerArchiveSource::open(local, request.limits);
-  return LayoutSource::open(local, request.limits);
+  TRY_VOID(kernel::makeDirectories(request.store, 0700).under("image store"));
+  if (local.kind == LocalReference::Kind::DockerArchive) {
+    return DockerArchiveSource::open(local, request.store, request.limits);
+  }
+  return LayoutSource::open(local, request.store, request.limits);
 }
 
 }  // namespace gantry::fetcher

@@ -6,14 +6,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <memory>
 #include <optional>
-#include <span>
-#include <vector>
 
 #include <fmt/format.h>
 
-#include "fetcher/pull/decompress.hpp"
+#include "fetcher/pull/decompress_file.hpp"
 #include "fetcher/uris/copy.hpp"
 #include "kernel/file.hpp"
 #include "kernel/node.hpp"
@@ -59,42 +56,6 @@ Result<void> makeRoom(const kernel::Fd& parent, const std::string& name) {
   if (removed || removed.error().number() == ENOENT) return {};
   if (removed.error().number() == EISDIR) return invalid(fmt::format("{} is a directory already", quoted(name)));
   return removed;
-}
-
-// The decompressed bytes of one packed file.
-class FileSink final : public ByteSink {
- public:
-  FileSink(const kernel::Fd& file, std::function<Result<void>(std::size_t)> count)
-      : file_(file), count_(std::move(count)), buffer_(256U << 10U) {}
-
-  Result<std::span<char>> space() override { return std::span<char>(buffer_); }
-  Result<void> produced(std::size_t count) override {
-    TRY_VOID(count_(count));
-    return kernel::writeAll(file_, std::string_view(buffer_.data(), count));
-  }
-
- private:
-  const kernel::Fd& file_;
-  const std::function<Result<void>(std::size_t)> count_;
-  std::vector<char> buffer_;
-};
-
-Result<void> decompress(const kernel::Fd& file, ByteSink& sink) {
-  std::vector<char> buffer(256U << 10U);
-  std::unique_ptr<Decompressor> decompressor;
-  std::uint64_t offset = 0;
-  while (true) {
-    TRY(const std::size_t count, kernel::readAt(file, buffer.data(), buffer.size(), offset));
-    const std::string_view data(buffer.data(), count);
-    if (!decompressor) {
-      const auto format = Decompressor::formatOf(data);
-      if (format == Decompressor::Format::None) return invalid("is compressed by neither gzip nor zstd");
-      decompressor = Decompressor::make(format);
-    }
-    if (count == 0) return decompressor->finish();
-    TRY_VOID(decompressor->push(data, sink));
-    offset += count;
-  }
 }
 
 }  // namespace
@@ -144,8 +105,7 @@ Result<void> SandboxWriter::unpack(const kernel::Fd& file, Packing packing, cons
 
 Result<void> SandboxWriter::unpackFile(const kernel::Fd& file, const LayerPath& path) {
   TRY(const kernel::Fd made, makeFile(path, root_));
-  FileSink sink(made, [this](std::size_t bytes) { return count(bytes); });
-  TRY_VOID(decompress(file, sink));
+  TRY_VOID(decompressFile(file, made, [this](std::size_t bytes) { return count(bytes); }));
   return kernel::changeMode(made, kPlainFile);
 }
 
