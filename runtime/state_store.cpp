@@ -55,6 +55,10 @@ bool isAt(const kernel::Fd& directory, const std::string& path) {
   return ours && there && ours->st_ino == there->st_ino && ours->st_dev == there->st_dev;
 }
 
+Error isTaken(const std::string& id) {
+  return Error(Code::AlreadyExists, fmt::format("container with id exists: '{}'", id));
+}
+
 Result<void> replaceUnsynced(const kernel::Fd& directory, const std::string& name, std::string_view data) {
   const std::string temporary = name + ".new";
   TRY(const kernel::Fd file, kernel::openAt(directory, temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, 0600));
@@ -147,6 +151,10 @@ Result<void> ContainerDirectory::saveSpec(std::string_view configJson) const {
   return kernel::writeAll(file, configJson).under("save the container's configuration");
 }
 
+bool ContainerDirectory::hasSpec() const {
+  return ::faccessat(directory_.raw(), kConfigFile, F_OK, 0) == 0;
+}
+
 bool ContainerDirectory::waitsForStart() const {
   return ::faccessat(directory_.raw(), kStartSocket, F_OK, 0) == 0;
 }
@@ -173,16 +181,18 @@ Result<ContainerDirectory> StateStore::create(const std::string& id) const {
       TRY_VOID(kernel::makeDirectories(root_, 0700));
       made = kernel::makeDirectoryAt(kernel::workingDirectory(), path, 0700);
     }
-    if (!made && made.error().code() == Code::AlreadyExists) {
-      return Error(Code::AlreadyExists, fmt::format("container with id exists: '{}'", id));
-    }
+    if (!made && made.error().code() == Code::AlreadyExists) return isTaken(id);
     TRY_VOID(std::move(made));
     auto opened = openDirectory(id);
     if (!opened && opened.error().code() == Code::NotFound) continue;
     TRY(ContainerDirectory container, std::move(opened));
     TRY_VOID(lock(container.directory_));
-    // Before we had the lock, `delete --force` may have taken the empty directory for what a killed `create` left.
-    if (isAt(container.directory_, path)) return container;
+    // Before we had the lock, `delete --force` may have taken our empty directory for what a killed `create` left, and
+    // another `create` may have made this one. It belongs to whoever had the lock first and put the configuration
+    // there.
+    if (!isAt(container.directory_, path)) continue;
+    if (container.hasSpec()) return isTaken(id);
+    return container;
   }
 }
 

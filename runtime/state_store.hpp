@@ -71,6 +71,8 @@ class ContainerDirectory {
 
  private:
   friend class StateStore;
+  // The first thing that `create` writes.
+  bool hasSpec() const;
   ContainerDirectory(std::string path, kernel::Fd directory)
       : path_(std::move(path)), directory_(std::move(directory)) {}
 
@@ -85,7 +87,8 @@ class StateStore {
 
   const std::string& root() const { return root_; }
 
-  // AlreadyExists when there is a container of this id.
+  // AlreadyExists when there is a container of this id. What is returned becomes the caller's own by saveSpec, before
+  // which nothing else is written to it.
   Result<ContainerDirectory> create(const std::string& id) const;
   // NotFound when there is none. Waits for the lock.
   Result<ContainerDirectory> open(const std::string& id) const;

@@ -4,11 +4,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
 #include <optional>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -118,6 +120,30 @@ TEST_F(Store, OpensTheContainerThatHasTheIdOnceTheLockIsFree) {
   first.reset();
   waiting.join();
   EXPECT_EQ(found, "second");
+}
+
+// A caller's empty directory may be deleted and made anew by another one before the first has locked it.
+TEST_F(Store, GivesANewContainerToOneCallerOnly) {
+  std::atomic<int> taken = 0;
+  const auto over = std::chrono::steady_clock::now() + std::chrono::milliseconds(500);
+  const auto create = [&] {
+    while (std::chrono::steady_clock::now() < over) {
+      auto made = store_.create("web");
+      if (made && !made->saveSpec("{}")) ++taken;
+    }
+  };
+  const auto removeAbandoned = [&] {
+    while (std::chrono::steady_clock::now() < over) {
+      auto opened = store_.open("web");
+      if (opened) ignore(opened->remove(), "the next round finds what is left");
+    }
+  };
+  {
+    std::vector<std::jthread> callers;
+    for (int count = 0; count < 8; ++count) callers.emplace_back(create);
+    for (int count = 0; count < 4; ++count) callers.emplace_back(removeAbandoned);
+  }
+  EXPECT_EQ(taken, 0);
 }
 
 TEST(Steps, CarryErrorsBetweenProcesses) {
