@@ -72,6 +72,8 @@ class Creation {
     TRY_VOID(launch());
     TRY_VOID(follow());
     TRY_VOID(receiveTerminal());
+    // Not before: others would take a first process that is still in the host's root for a container.
+    TRY_VOID(directory_.save(record_));
     if (!options_.pidFile.empty()) TRY_VOID(writePidFile(options_.pidFile, init_.pid()));
     return CreatedContainer{std::move(directory_), std::move(record_), std::move(init_), std::move(terminal_)};
   }
@@ -247,7 +249,6 @@ class Creation {
   // Until the child is ready, runs its program, or failed.
   Result<void> follow() {
     TRY(record_.init, kernel::identify(init_.pid()));
-    TRY_VOID(directory_.save(record_));
     while (true) {
       TRY(const Message message, receive(messages_));
       switch (message.kind) {
