@@ -81,6 +81,16 @@ Result<int> create(const Globals& globals, Words words) {
                                       {"no-pivot", &flags.noPivot},
                                       {"no-new-keyring", &flags.noNewKeyring},
                                       {"preserve-fds", &flags.preserveDescriptors}}));
+// Unless somebody else has deleted it: its id and its cgroups may be another container's by now.
+Result<void> destroyOnce(const StateStore& store, const ContainerRecord& record) {
+  const auto directory = store.open(record.id);
+  if (!directory) return {};
+  auto loaded = directory->load();
+  if (!loaded && loaded.error().code() == Code::NotFound) return {};
+  TRY(const ContainerRecord current, std::move(loaded));
+  return current.init == record.init ? destroy(*directory, record) : Result<void>();
+}
+
   TRY_VOID(expectWords(words, 1, 1, "create [flags] ID"));
   TRY_VOID(flags.finish(globals));
   TRY_VOID(createContainer(globals.store(), words[0], flags.options));
@@ -115,18 +125,11 @@ Result<int> run(const Globals& globals, Words words) {
   if (!noSubreaper) TRY_VOID(kernel::becomeSubreaper());
   TRY(CreatedContainer created, createContainer(globals.store(), words[0], flags.options));
   runPoststart(created.directory, created.record);
-  const std::string id = created.record.id;
-  // Others may start, kill and delete it while it runs.
-  const ContainerRecord record = created.record;
-  {
-    const ContainerDirectory unlocked = std::move(created.directory);
-  }
   const auto status = foreground.supervise(created.init, std::move(created.terminal));
   // Nobody would be left who waits for it.
   if (!status) ignore(created.init.signal(SIGKILL), "it may have ended");
   if (keep) return status;
-  const auto directory = globals.store().open(id);
-  if (directory) TRY_VOID(destroy(*directory, record));
+  TRY_VOID(destroyOnce(globals.store(), created.record));
   return status;
 }
 
@@ -142,6 +145,8 @@ Result<int> start(const Globals& globals, Words words) {
   }
   TRY(const kernel::Fd channel,
       kernel::connectUnix(fmt::format("{}/{}", directory.path(), kStartSocket), SOCK_SEQPACKET));
+  // Others may pause, kill and delete it while it runs.
+  created.directory.unlock();
   Message proceed;
   proceed.kind = Message::Kind::Proceed;
   proceed.text = stateJson(record, Status::Created);

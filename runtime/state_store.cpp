@@ -168,6 +168,10 @@ Result<Status> ContainerDirectory::status(const ContainerRecord& record) const {
   return waitsForStart() ? Status::Created : Status::Running;
 }
 
+void ContainerDirectory::unlock() const {
+  ::flock(directory_.raw(), LOCK_UN);
+}
+
 Result<void> ContainerDirectory::remove() const {
   return kernel::removeTree(path_);
 }

@@ -50,7 +50,8 @@ std::string_view toString(Status status);
 // runc's rule: word characters, '+', '-' and '.', but not "." and ".."; at most 1024 characters.
 Result<void> checkId(const std::string& id);
 
-// The state directory of one container, locked against other runtime processes for as long as this object lives.
+// The state directory of one container, locked against other runtime processes for as long as this object lives, or
+// until unlock().
 class ContainerDirectory {
  public:
   const kernel::Fd& fd() const { return directory_; }
@@ -66,6 +67,8 @@ class ContainerDirectory {
   Result<Status> status(const ContainerRecord& record) const;
   // Deletes it with everything in it.
   Result<void> remove() const;
+  // Lets other runtime processes work on the container. For reading only from now on.
+  void unlock() const;
   // In a forked child: the lock belongs to the open file, which would otherwise stay open, and locked, in the child.
   void close() { directory_.reset(); }
 
