@@ -135,7 +135,7 @@ Result<void> Cgroup::freeze() const {
   TRY(const bool frozen, waitUntil(events, kFreezePatience, [&]() -> Result<bool> {
         // v1: a process that was forked meanwhile is frozen by writing again (freezer-subsystem.rst).
         if (!group->isV2()) TRY_VOID(writeGroup(*group, "freezer.state", "FROZEN"));
-        return isFrozen();
+        return hasStopped(*group);
       }));
   if (frozen) return {};
   TRY_VOID(thaw());
@@ -151,17 +151,24 @@ Result<void> Cgroup::thaw() const {
   return {};
 }
 
-Result<bool> Cgroup::isFrozen() const {
-  const CgroupGroup* const group = freezer();
-  if (group == nullptr) return false;
-  TRY(const kernel::Fd directory, openGroup(group->directory));
-  if (!group->isV2()) {
+Result<bool> Cgroup::hasStopped(const CgroupGroup& freezer) {
+  TRY(const kernel::Fd directory, openGroup(freezer.directory));
+  if (!freezer.isV2()) {
     TRY(const std::string state, kernel::readCgroupText(directory, "freezer.state"));
     return state == "FROZEN";
   }
   TRY(const kernel::CgroupKeys events, kernel::readCgroupKeys(directory, "cgroup.events"));
   const auto frozen = events.find("frozen");
   return frozen != events.end() && frozen->second == 1;
+}
+
+Result<bool> Cgroup::isFrozen() const {
+  const CgroupGroup* const group = freezer();
+  if (group == nullptr) return false;
+  TRY(const kernel::Fd directory, openGroup(group->directory));
+  TRY(const std::string state, kernel::readCgroupText(directory, group->isV2() ? "cgroup.freeze" : "freezer.state"));
+  if (!group->isV2()) return state != "THAWED";
+  return state == "1" ? Result<bool>(true) : hasStopped(*group);
 }
 
 Result<void> Cgroup::remove(std::chrono::milliseconds patience) const {

@@ -94,6 +94,7 @@ class Cgroup {
   // there; Timeout when a process in an uninterruptible wait does not freeze; then all are thawed again.
   Result<void> freeze() const;
   Result<void> thaw() const;
+  // Frozen or about to be, itself or by a group above it: whoever waits for a process of it may wait without end.
   Result<bool> isFrozen() const;
 
   // Removes the groups and those below them. Waits while ended processes leave; Busy after `patience`. Groups that are
@@ -104,6 +105,8 @@ class Cgroup {
   // Null when there is none. The freezer is v1's where there is one, else the v2 group.
   const CgroupGroup* unified() const;
   const CgroupGroup* freezer() const;
+  // Whether the last process of the freezer's group has stopped.
+  static Result<bool> hasStopped(const CgroupGroup& freezer);
 
   std::vector<CgroupGroup> groups_;
 };

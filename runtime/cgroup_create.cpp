@@ -100,18 +100,21 @@ bool isForbidden(const Error& error) {
   return error.code() == Code::PermissionDenied || error.number() == EROFS;
 }
 
-// A group that others use, itself or below it, would be killed as a whole with the container; and in a frozen one our
-// own child would stop for good.
+// A group that others use, itself or below it, would be killed as a whole with the container.
 Result<void> refuseUsed(const CgroupGroup& group) {
   TRY(const std::vector<pid_t> ids, kernel::cgroupProcesses(group.directory));
   if (!ids.empty()) {
     return Error(Code::Busy,
                  fmt::format("linux.cgroupsPath: cgroup '{}' already holds {} processes", group.directory, ids.size()));
   }
-  if (textOf(group.directory, "freezer.state") == "FROZEN" || textOf(group.directory, "cgroup.freeze") == "1") {
-    return Error(Code::Busy, fmt::format("linux.cgroupsPath: cgroup '{}' is frozen", group.directory));
-  }
   return {};
+}
+
+// Our own child would stop in it for good. A new group of v1 is frozen when the one above it is.
+Result<void> refuseFrozen(const CgroupGroup& group) {
+  const std::string state = textOf(group.directory, group.isV2() ? "cgroup.freeze" : "freezer.state");
+  if (state.empty() || state == "THAWED" || state == "0") return {};
+  return Error(Code::Busy, fmt::format("linux.cgroupsPath: cgroup '{}' is frozen", group.directory));
 }
 
 }  // namespace
@@ -137,6 +140,7 @@ Result<Cgroup> Cgroup::create(const kernel::CgroupLayout& layout, const std::str
     } else {
       TRY_VOID(refuseUsed(group));
     }
+    if (hierarchy.has("freezer") || hierarchy.isV2()) TRY_VOID(refuseFrozen(group));
     if (hierarchy.has("cpuset") && !hierarchy.isV2()) TRY_VOID(inheritCpuset(hierarchy.mountPoint, group.directory));
     if (hierarchy.isV2()) {
       const auto wanted = wantedControllers(layout, hierarchy, resources);

@@ -92,6 +92,7 @@ Result<int> exec(const Globals& globals, Words words) {
   TRY_VOID(validateProcess(wanted.process, HostFeatures::detect()));
   wanted.consoleSocket = options.consoleSocket;
   wanted.proxiesTerminal = !options.detach;
+  wanted.waitsWhilePaused = options.ignorePaused;
   wanted.seccompCache = globals.root + "/.seccomp";
 
   if (options.detach) {

@@ -9,6 +9,7 @@
 #include "kernel/file.hpp"
 #include "kernel/poll.hpp"
 #include "kernel/socket.hpp"
+#include "runtime/await.hpp"
 #include "runtime/cgroup.hpp"
 #include "runtime/commands.hpp"
 #include "runtime/create.hpp"
@@ -45,6 +46,26 @@ void runPoststart(const ContainerDirectory& directory, const ContainerRecord& re
   }
 }
 
+// Until the program runs. A container that is paused before it does has been started all the same.
+Result<void> followStart(const ContainerDirectory& directory, const ContainerRecord& record,
+                         const kernel::Fd& channel) {
+  const Cgroup cgroup(record.cgroups);
+  while (true) {
+    auto received = receiveFrom(cgroup, channel);
+    if (!received && received.error().code() == Code::Busy) return {};
+    TRY(const Message message, std::move(received));
+    if (message.kind == Message::Kind::Failed) return toError(message);
+    if (message.kind != Message::Kind::Listener) return {};
+    TRY(const oci::Spec spec, directory.loadSpec());
+    const oci::Seccomp& seccomp = *spec.linux->seccomp;
+    TRY_VOID(sendSeccompListener(seccomp.listenerPath, message.descriptor,
+                                 seccompStateJson(record, Status::Created, record.init.pid, seccomp)));
+    Message proceed;
+    proceed.kind = Message::Kind::Proceed;
+    TRY_VOID(send(channel, proceed));
+  }
+}
+
 // Kills what still runs in the container and removes everything of it; poststop hooks come last.
 Result<void> destroy(const ContainerDirectory& directory, const ContainerRecord& record) {
   std::vector<oci::Hook> poststop;
@@ -58,6 +79,16 @@ Result<void> destroy(const ContainerDirectory& directory, const ContainerRecord&
   TRY_VOID(directory.remove());
   runHooksAndWarn("poststop", poststop, stateJson(record, Status::Stopped), record.bundle);
   return {};
+}
+
+// Unless somebody else has deleted it: its id and its cgroups may be another container's by now.
+Result<void> destroyOnce(const StateStore& store, const ContainerRecord& record) {
+  const auto directory = store.open(record.id);
+  if (!directory) return {};
+  auto loaded = directory->load();
+  if (!loaded && loaded.error().code() == Code::NotFound) return {};
+  TRY(const ContainerRecord current, std::move(loaded));
+  return current.init == record.init ? destroy(*directory, record) : Result<void>();
 }
 
 // Forced deletion ends the first process itself too: a cgroup shared with others may not be killed as a whole.
@@ -81,16 +112,6 @@ Result<int> create(const Globals& globals, Words words) {
                                       {"no-pivot", &flags.noPivot},
                                       {"no-new-keyring", &flags.noNewKeyring},
                                       {"preserve-fds", &flags.preserveDescriptors}}));
-// Unless somebody else has deleted it: its id and its cgroups may be another container's by now.
-Result<void> destroyOnce(const StateStore& store, const ContainerRecord& record) {
-  const auto directory = store.open(record.id);
-  if (!directory) return {};
-  auto loaded = directory->load();
-  if (!loaded && loaded.error().code() == Code::NotFound) return {};
-  TRY(const ContainerRecord current, std::move(loaded));
-  return current.init == record.init ? destroy(*directory, record) : Result<void>();
-}
-
   TRY_VOID(expectWords(words, 1, 1, "create [flags] ID"));
   TRY_VOID(flags.finish(globals));
   TRY_VOID(createContainer(globals.store(), words[0], flags.options));
@@ -117,6 +138,7 @@ Result<int> run(const Globals& globals, Words words) {
   flags.options.proxiesTerminal = !detach;
   if (detach) {
     TRY(const CreatedContainer created, createContainer(globals.store(), words[0], flags.options));
+    created.directory.unlock();
     runPoststart(created.directory, created.record);
     return 0;
   }
@@ -124,6 +146,8 @@ Result<int> run(const Globals& globals, Words words) {
   TRY(Foreground foreground, Foreground::prepare());
   if (!noSubreaper) TRY_VOID(kernel::becomeSubreaper());
   TRY(CreatedContainer created, createContainer(globals.store(), words[0], flags.options));
+  // Others may pause, kill and delete it while it runs.
+  created.directory.unlock();
   runPoststart(created.directory, created.record);
   const auto status = foreground.supervise(created.init, std::move(created.terminal));
   // Nobody would be left who waits for it.
@@ -145,28 +169,15 @@ Result<int> start(const Globals& globals, Words words) {
   }
   TRY(const kernel::Fd channel,
       kernel::connectUnix(fmt::format("{}/{}", directory.path(), kStartSocket), SOCK_SEQPACKET));
-  // Others may pause, kill and delete it while it runs.
-  created.directory.unlock();
   Message proceed;
   proceed.kind = Message::Kind::Proceed;
   proceed.text = stateJson(record, Status::Created);
   TRY_VOID(send(channel, proceed));
-  while (true) {
-    TRY_VOID(kernel::waitReadable({&channel}));
-    TRY(const Message message, receive(channel));
-    if (message.kind == Message::Kind::Listener) {
-      TRY(const oci::Spec spec, directory.loadSpec());
-      const oci::Seccomp& seccomp = *spec.linux->seccomp;
-      TRY_VOID(sendSeccompListener(seccomp.listenerPath, message.descriptor,
-                                   seccompStateJson(record, Status::Created, record.init.pid, seccomp)));
-      TRY_VOID(send(channel, proceed));
-      continue;
-    }
-    // Whatever comes of it, it has been started once.
-    TRY_VOID(kernel::unlinkAt(directory.fd(), kStartSocket));
-    if (message.kind == Message::Kind::Failed) return toError(message);
-    break;
-  }
+  // Whatever comes of it, it has been started once. Its first process may have been stopped, or wait for a hook: others
+  // must be able to continue or end it.
+  TRY_VOID(kernel::unlinkAt(directory.fd(), kStartSocket));
+  directory.unlock();
+  TRY_VOID(followStart(directory, record, channel));
   runPoststart(directory, record);
   return 0;
 }

@@ -25,6 +25,7 @@
 #include "kernel/socket.hpp"
 #include "oci/json.hpp"
 #include "oci/state.hpp"
+#include "runtime/await.hpp"
 #include "runtime/hooks.hpp"
 #include "runtime/id_maps.hpp"
 #include "runtime/init.hpp"
@@ -71,9 +72,9 @@ class Creation {
     TRY_VOID(connectConsole());
     TRY_VOID(launch());
     TRY_VOID(follow());
-    TRY_VOID(receiveTerminal());
     // Not before: others would take a first process that is still in the host's root for a container.
     TRY_VOID(directory_.save(record_));
+    TRY_VOID(receiveTerminal());
     if (!options_.pidFile.empty()) TRY_VOID(writePidFile(options_.pidFile, init_.pid()));
     return CreatedContainer{std::move(directory_), std::move(record_), std::move(init_), std::move(terminal_)};
   }
@@ -216,11 +217,11 @@ class Creation {
   }
 
   Result<void> adoptSecondChild() {
-    TRY(const Message message, receive(messages_));
+    TRY(const Message message, receiveFrom(*cgroup_, messages_));
     if (message.kind == Message::Kind::Failed) return toError(message);
     if (message.kind != Message::Kind::Cloned) return childEnded();
     TRY(kernel::Process second, kernel::Process::open(message.pid));
-    ignore(init_.wait(), "it has done its part");
+    reap(init_);
     init_ = std::move(second);
     return {};
   }
@@ -250,7 +251,7 @@ class Creation {
   Result<void> follow() {
     TRY(record_.init, kernel::identify(init_.pid()));
     while (true) {
-      TRY(const Message message, receive(messages_));
+      TRY(const Message message, receiveFrom(*cgroup_, messages_));
       switch (message.kind) {
         case Message::Kind::Failed:
           return toError(message);
@@ -297,12 +298,11 @@ class Creation {
   }
 
   void undo() {
-    if (init_) {
-      ignore(init_.signal(SIGKILL), "it may be gone already");
-      ignore(init_.wait(), "its status does not matter any more");
-    }
+    if (init_) ignore(init_.signal(SIGKILL), "it may be gone already");
+    // Before we wait: it thaws a frozen process, which cannot die otherwise.
+    if (cgroup_) ignore(cgroup_->kill(), "remove tells");
+    if (init_) reap(init_);
     if (cgroup_) {
-      ignore(cgroup_->kill(), "remove tells");
       const auto removed = cgroup_->remove();
       if (!removed) log::warning("a cgroup is left", {{"container", record_.id}, {"error", removed.error()}});
     }

@@ -13,7 +13,9 @@
 #include "kernel/credentials.hpp"
 #include "kernel/descriptor_passing.hpp"
 #include "kernel/file.hpp"
+#include "kernel/poll.hpp"
 #include "kernel/socket.hpp"
+#include "runtime/await.hpp"
 #include "runtime/console.hpp"
 #include "runtime/create.hpp"
 #include "runtime/program.hpp"
@@ -66,6 +68,7 @@ class ExecChild {
     TRY_VOID(enter(Step::Credentials, [&] { return program_.becomeUser(plan_.proc); }));
     TRY_VOID(enter(Step::WorkingDirectory, [&] { return program_.enterDirectory(); }));
     TRY_VOID(enter(Step::Executable, [&] { return program_.find(); }));
+    TRY_VOID(checkRuntime());
     TRY_VOID(enter(Step::Seccomp, [&] { return program_.dropLastRights(plan_.messages); }));
     return enter(Step::Exec, [&]() -> Result<void> { return program_.execute(); });
   }
@@ -124,6 +127,12 @@ class ExecChild {
     TRY_VOID(sendConsole(plan_.consoleSocket, console.master));
     TRY_VOID(useTerminal(console.terminal));
     return giveStdioTo(process_.user.uid);
+  }
+
+  // While we were frozen, say, the runtime may have given up, and told its caller that there is no such process.
+  Result<void> checkRuntime() {
+    TRY(const auto hasLeft, kernel::waitReadable({&plan_.messages}, std::chrono::milliseconds(0)));
+    return hasLeft[0] ? Error(Code::Cancelled, "the runtime has ended") : Result<void>();
   }
 
   bool entersPidNamespace() const { return (plan_.namespaces & CLONE_NEWPID) != 0; }
@@ -195,12 +204,13 @@ Result<kernel::Fd> connectConsole(const ExecOptions& options, ExecPlan& plan) {
 }
 
 // Until the program runs. `child` becomes the child's child when that is cloned in its place.
-Result<void> follow(const ContainerRecord& record, const oci::Spec& spec, kernel::Process& child,
-                    const kernel::Fd& messages) {
+Result<void> follow(const ContainerRecord& record, const oci::Spec& spec, const ExecOptions& options,
+                    kernel::Process& child, const kernel::Fd& messages) {
+  const Cgroup cgroup(record.cgroups);
   while (true) {
-    TRY(Message message, receive(messages));
+    TRY(Message message, options.waitsWhilePaused ? receive(messages) : receiveFrom(cgroup, messages));
     if (message.kind == Message::Kind::Cloned) {
-      ignore(child.wait(), "it has done its part");
+      reap(child);
       child = kernel::Process(message.pid, std::move(message.descriptor));
       continue;
     }
@@ -232,10 +242,10 @@ Result<ExecutedProcess> executeInContainer(const ContainerRecord& record, const 
   }
   plan.messages.reset();
   plan.consoleSocket.reset();
-  const auto followed = follow(record, spec, child, pair.second);
+  const auto followed = follow(record, spec, options, child, pair.second);
   if (!followed) {
     ignore(child.signal(SIGKILL), "it may be gone already");
-    ignore(child.wait(), "its status does not matter any more");
+    reap(child);
     return followed.error();
   }
   ExecutedProcess executed{std::move(child), kernel::Fd()};

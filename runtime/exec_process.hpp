@@ -16,6 +16,8 @@ struct ExecOptions {
   std::string consoleSocket;
   // Without a console socket the terminal's master comes back in ExecutedProcess.
   bool proxiesTerminal = false;
+  // Instead of failing when the container is paused before the program runs.
+  bool waitsWhilePaused = false;
   // Where compiled seccomp programs are kept.
   std::string seccompCache;
 };

@@ -162,7 +162,7 @@ bool ContainerDirectory::waitsForStart() const {
 Result<Status> ContainerDirectory::status(const ContainerRecord& record) const {
   if (record.init.pid == 0) return Status::Creating;
   if (!isRunning(record.init)) return Status::Stopped;
-  // Before it was started, too: `start` would wait for it without end, and hold the lock that `resume` needs.
+  // Before it was started, too: `start` would wait for it without end.
   const auto frozen = Cgroup(record.cgroups).isFrozen();
   if (frozen && *frozen) return Status::Paused;
   return waitsForStart() ? Status::Created : Status::Running;
