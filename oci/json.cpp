@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/json_depth.hpp"
+
 namespace gantry::oci {
 namespace {
 
@@ -12,26 +14,6 @@ using Json = nlohmann::json;
 
 const Json& node(const void* pointer) {
   return *static_cast<const Json*>(pointer);
-}
-
-// The depth is looked at before parsing: a tree of a million levels costs memory even when it is refused afterwards.
-bool isTooDeep(std::string_view text) {
-  int depth = 0;
-  bool inString = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (inString) {
-      if (c == '\\') ++i;
-      if (c == '"') inString = false;
-    } else if (c == '"') {
-      inString = true;
-    } else if (c == '{' || c == '[') {
-      if (++depth > kJsonMaxDepth) return true;
-    } else if (c == '}' || c == ']') {
-      --depth;
-    }
-  }
-  return false;
 }
 
 // "parse error at line 3, column 7: …" without the library's "[json.exception.…] " in front.
@@ -80,7 +62,7 @@ JsonDocument& JsonDocument::operator=(JsonDocument&&) noexcept = default;
 JsonDocument::~JsonDocument() = default;
 
 Result<JsonDocument> JsonDocument::parse(std::string_view text) {
-  if (isTooDeep(text)) {
+  if (isNestedDeeperThan(kJsonMaxDepth, text)) {
     return Error(Code::InvalidArgument, fmt::format("is nested deeper than {} levels", kJsonMaxDepth));
   }
   try {

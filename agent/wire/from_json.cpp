@@ -9,6 +9,7 @@
 
 #include "agent/wire/encoding.hpp"
 #include "base/base64.hpp"
+#include "base/json_depth.hpp"
 
 namespace gantry::agent::wire {
 namespace {
@@ -18,26 +19,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 using nlohmann::json;
-
-// Counted before parsing: a deep text must cost neither memory nor stack.
-bool isTooDeep(std::string_view text) {
-  int depth = 0;
-  bool inString = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const char c = text[i];
-    if (inString) {
-      if (c == '\\') ++i;
-      if (c == '"') inString = false;
-    } else if (c == '"') {
-      inString = true;
-    } else if (c == '[' || c == '{') {
-      if (++depth > kMaxNesting) return true;
-    } else if (c == ']' || c == '}') {
-      --depth;
-    }
-  }
-  return false;
-}
 
 std::string_view kindOf(const json& value) {
   switch (value.type()) {
@@ -283,7 +264,7 @@ class Reader {
 }  // namespace
 
 Result<void> fromJson(std::string_view text, Message& message, UnknownNames unknownNames) {
-  if (isTooDeep(text)) {
+  if (isNestedDeeperThan(kMaxNesting, text)) {
     return Error::invalid("body", "is nested more than " + std::to_string(kMaxNesting) + " levels deep");
   }
   json document;
