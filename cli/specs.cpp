@@ -9,9 +9,9 @@
 #include <charconv>
 #include <cstdlib>
 #include <limits>
-#include <set>
 #include <string_view>
 
+#include "kernel/capability.hpp"
 #include "kernel/file.hpp"
 #include "kernel/signals.hpp"
 
@@ -100,66 +100,23 @@ std::optional<PortRange> portRange(std::string_view text) {
   return PortRange{*first, *last};
 }
 
-// In the kernel's order: capabilities(7).
-constexpr std::array<std::string_view, 41> kCapabilities = {"CHOWN",
-                                                            "DAC_OVERRIDE",
-                                                            "DAC_READ_SEARCH",
-                                                            "FOWNER",
-                                                            "FSETID",
-                                                            "KILL",
-                                                            "SETGID",
-                                                            "SETUID",
-                                                            "SETPCAP",
-                                                            "LINUX_IMMUTABLE",
-                                                            "NET_BIND_SERVICE",
-                                                            "NET_BROADCAST",
-                                                            "NET_ADMIN",
-                                                            "NET_RAW",
-                                                            "IPC_LOCK",
-                                                            "IPC_OWNER",
-                                                            "SYS_MODULE",
-                                                            "SYS_RAWIO",
-                                                            "SYS_CHROOT",
-                                                            "SYS_PTRACE",
-                                                            "SYS_PACCT",
-                                                            "SYS_ADMIN",
-                                                            "SYS_BOOT",
-                                                            "SYS_NICE",
-                                                            "SYS_RESOURCE",
-                                                            "SYS_TIME",
-                                                            "SYS_TTY_CONFIG",
-                                                            "MKNOD",
-                                                            "LEASE",
-                                                            "AUDIT_WRITE",
-                                                            "AUDIT_CONTROL",
-                                                            "SETFCAP",
-                                                            "MAC_OVERRIDE",
-                                                            "MAC_ADMIN",
-                                                            "SYSLOG",
-                                                            "WAKE_ALARM",
-                                                            "BLOCK_SUSPEND",
-                                                            "AUDIT_READ",
-                                                            "PERFMON",
-                                                            "BPF",
-                                                            "CHECKPOINT_RESTORE"};
-
 // What a container has by default: Docker's fourteen.
 constexpr std::array<std::string_view, 14> kDefaultCapabilities = {
     "CHOWN",   "DAC_OVERRIDE",     "FOWNER",  "FSETID",     "KILL",  "SETGID",      "SETUID",
     "SETPCAP", "NET_BIND_SERVICE", "NET_RAW", "SYS_CHROOT", "MKNOD", "AUDIT_WRITE", "SETFCAP"};
 
-Result<std::set<std::string_view>> capabilitySet(const std::vector<std::string>& names) {
-  std::set<std::string_view> set;
-  for (const std::string& text : names) {
-    std::string name = upper(text);
-    if (name.starts_with("CAP_")) name.erase(0, 4);
-    if (name == "ALL") {
-      set.insert(kCapabilities.begin(), kCapabilities.end());
+template <typename Names>
+Result<kernel::CapabilitySet> capabilitySet(const Names& names) {
+  kernel::CapabilitySet set = 0;
+  for (const auto& text : names) {
+    const std::string name = upper(text);
+    if (name == "ALL" || name == "CAP_ALL") {
+      set |= kernel::namedCapabilities();
       continue;
     }
-    const auto known = std::find(kCapabilities.begin(), kCapabilities.end(), name);
-    if (known == kCapabilities.end()) return malformed("capability", text, "there is none of this name");
-    set.insert(*known);
+    const auto number = kernel::capabilityNumber(name.starts_with("CAP_") ? name : "CAP_" + name);
+    if (!number) return malformed("capability", text, "there is none of this name");
+    set |= kernel::CapabilitySet{1} << *number;
   }
   return set;
 }
@@ -262,18 +219,13 @@ Result<std::optional<std::vector<std::string>>> parseCapabilities(const std::vec
   TRY(const auto added, capabilitySet(add));
   TRY(const auto dropped, capabilitySet(drop));
   if (add.empty() && drop.empty()) return Names();
+  TRY(const auto byDefault, capabilitySet(kDefaultCapabilities));
   // One that is named wins over ALL on the other side: "--cap-drop ALL --cap-add CHOWN" leaves one, "--cap-add ALL
   // --cap-drop CHOWN" all but one.
-  const bool dropsAll = dropped.size() == kCapabilities.size();
-  std::vector<std::string> left;
-  for (const std::string_view name : kCapabilities) {
-    const bool isDefault =
-        std::find(kDefaultCapabilities.begin(), kDefaultCapabilities.end(), name) != kDefaultCapabilities.end();
-    const bool isLeft =
-        dropsAll ? added.contains(name) : (isDefault || added.contains(name)) && !dropped.contains(name);
-    if (isLeft) left.emplace_back(name);
-  }
-  return Names(std::move(left));
+  const auto left = dropped == kernel::namedCapabilities() ? added : (byDefault | added) & ~dropped;
+  std::vector<std::string> names = kernel::capabilityNames(left);
+  for (std::string& name : names) name.erase(0, std::string_view("CAP_").size());
+  return Names(std::move(names));
 }
 
 }  // namespace gantry::cli

@@ -100,6 +100,10 @@ std::vector<std::string> capabilityNames(CapabilitySet set) {
   return names;
 }
 
+CapabilitySet namedCapabilities() {
+  return bit(kNames.size()) - 1;
+}
+
 Result<CapabilitySets> capabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct data[2]{};

@@ -19,6 +19,8 @@ std::optional<unsigned> capabilityNumber(std::string_view name);
 // "CAP_CHOWN"; "CAP_63" for a number without a name.
 std::string capabilityName(unsigned number);
 std::vector<std::string> capabilityNames(CapabilitySet set);
+// Every capability that has a name here, known to this machine's kernel or not.
+CapabilitySet namedCapabilities();
 
 struct CapabilitySets {
   CapabilitySet effective = 0;
