@@ -16,18 +16,11 @@
 
 #include <fmt/format.h>
 
+#include "kernel/argv.hpp"
 #include "kernel/file.hpp"
 
 namespace gantry::kernel {
 namespace {
-
-std::vector<char*> toArgv(const std::vector<std::string>& strings) {
-  std::vector<char*> argv;
-  argv.reserve(strings.size() + 1);
-  for (const std::string& text : strings) argv.push_back(const_cast<char*>(text.c_str()));
-  argv.push_back(nullptr);
-  return argv;
-}
 
 struct ChildPlan {
   const Command* command;

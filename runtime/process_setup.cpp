@@ -14,6 +14,7 @@
 
 #include <fmt/format.h>
 
+#include "kernel/argv.hpp"
 #include "kernel/credentials.hpp"
 #include "kernel/file.hpp"
 
@@ -98,14 +99,6 @@ std::string lookUpHome(std::uint32_t uid) {
   if (!status || !S_ISREG(status->st_mode) || static_cast<std::size_t>(status->st_size) > kMaxPasswdSize) return {};
   const auto text = kernel::readAll(*file, kMaxPasswdSize);
   return text ? homeFromPasswd(*text, uid) : std::string();
-}
-
-std::vector<char*> toArgv(const std::vector<std::string>& strings) {
-  std::vector<char*> argv;
-  argv.reserve(strings.size() + 1);
-  for (const std::string& text : strings) argv.push_back(const_cast<char*>(text.c_str()));
-  argv.push_back(nullptr);
-  return argv;
 }
 
 }  // namespace
@@ -221,8 +214,8 @@ Result<std::string> findExecutable(const std::string& name, const std::vector<st
 
 Error execute(const std::string& path, const std::vector<std::string>& arguments,
               const std::vector<std::string>& environment) {
-  const std::vector<char*> argv = toArgv(arguments);
-  const std::vector<char*> envp = toArgv(environment);
+  const std::vector<char*> argv = kernel::toArgv(arguments);
+  const std::vector<char*> envp = kernel::toArgv(environment);
   ::execve(path.c_str(), argv.data(), envp.data());
   return execError(path, errno);
 }
