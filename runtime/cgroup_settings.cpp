@@ -1,6 +1,7 @@
 #include "runtime/cgroup_settings.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdint>
 #include <optional>
@@ -176,6 +177,20 @@ Result<void> checkWeight(std::uint16_t weight, std::string_view member) {
   return {};
 }
 
+struct Throttle {
+  std::vector<oci::ThrottleDevice> oci::BlockIo::* devices;
+  const char* nameV1;
+  const char* keyV2;
+  const char* member;
+};
+
+constexpr std::array<Throttle, 4> kThrottles{{
+    {&oci::BlockIo::throttleReadBpsDevice, "read_bps", "rbps", "blockIO.throttleReadBpsDevice"},
+    {&oci::BlockIo::throttleWriteBpsDevice, "write_bps", "wbps", "blockIO.throttleWriteBpsDevice"},
+    {&oci::BlockIo::throttleReadIopsDevice, "read_iops", "riops", "blockIO.throttleReadIOPSDevice"},
+    {&oci::BlockIo::throttleWriteIopsDevice, "write_iops", "wiops", "blockIO.throttleWriteIOPSDevice"},
+}};
+
 Result<void> blockIoV1(const oci::BlockIo& io, const CgroupFacts& facts, Writer& out) {
   const bool hasBfq = !facts.current("blkio", "blkio.bfq.weight").empty();
   if (given(io.weight)) {
@@ -194,15 +209,12 @@ Result<void> blockIoV1(const oci::BlockIo& io, const CgroupFacts& facts, Writer&
               "blockIO.weightDevice");
     }
   }
-  const auto throttle = [&](const std::vector<oci::ThrottleDevice>& devices, const char* file, const char* member) {
-    for (const oci::ThrottleDevice& device : devices) {
-      out.set(file, fmt::format("{} {}", numberOf(device), device.rate), member);
+  for (const Throttle& throttle : kThrottles) {
+    for (const oci::ThrottleDevice& device : io.*throttle.devices) {
+      const std::string file = fmt::format("blkio.throttle.{}_device", throttle.nameV1);
+      out.set(file, fmt::format("{} {}", numberOf(device), device.rate), throttle.member);
     }
-  };
-  throttle(io.throttleReadBpsDevice, "blkio.throttle.read_bps_device", "blockIO.throttleReadBpsDevice");
-  throttle(io.throttleWriteBpsDevice, "blkio.throttle.write_bps_device", "blockIO.throttleWriteBpsDevice");
-  throttle(io.throttleReadIopsDevice, "blkio.throttle.read_iops_device", "blockIO.throttleReadIOPSDevice");
-  throttle(io.throttleWriteIopsDevice, "blkio.throttle.write_iops_device", "blockIO.throttleWriteIOPSDevice");
+  }
   return {};
 }
 
@@ -222,16 +234,12 @@ Result<void> blockIoV2(const oci::BlockIo& io, const CgroupFacts& facts, Writer&
     TRY_VOID(checkWeight(*device.weight, "blockIO.weightDevice.weight"));
     out.set(file, fmt::format("{} {}", numberOf(device), weightOf(*device.weight)), "blockIO.weightDevice");
   }
-  const auto throttle = [&](const std::vector<oci::ThrottleDevice>& devices, const char* key, const char* member) {
-    for (const oci::ThrottleDevice& device : devices) {
+  for (const Throttle& throttle : kThrottles) {
+    for (const oci::ThrottleDevice& device : io.*throttle.devices) {
       const std::string rate = device.rate == 0 ? "max" : fmt::format("{}", device.rate);
-      out.set("io.max", fmt::format("{} {}={}", numberOf(device), key, rate), member);
+      out.set("io.max", fmt::format("{} {}={}", numberOf(device), throttle.keyV2, rate), throttle.member);
     }
-  };
-  throttle(io.throttleReadBpsDevice, "rbps", "blockIO.throttleReadBpsDevice");
-  throttle(io.throttleWriteBpsDevice, "wbps", "blockIO.throttleWriteBpsDevice");
-  throttle(io.throttleReadIopsDevice, "riops", "blockIO.throttleReadIOPSDevice");
-  throttle(io.throttleWriteIopsDevice, "wiops", "blockIO.throttleWriteIOPSDevice");
+  }
   return {};
 }
 
