@@ -111,9 +111,10 @@ Result<kernel::Fd> RootDirectory::openOrMakeFile(const std::string& path) const 
   if (there || there.error().code() != Code::NotFound) return there;
   Walk walk(directory_);
   TRY_VOID(walk.to(path).under(fmt::format("make '{}'", path)));
-  TRY(kernel::Fd made, kernel::openAt(walk.directory(), walk.last(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644)
-                           .under(fmt::format("make '{}'", path)));
-  return made;
+  auto made = kernel::openAt(walk.directory(), walk.last(), O_RDONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0644);
+  // Somebody else has made it meanwhile, which is as good.
+  if (!made && made.error().code() == Code::AlreadyExists) made = open(path, O_PATH);
+  return std::move(made).under(fmt::format("make '{}'", path));
 }
 
 Result<RootDirectory::Entry> RootDirectory::openParent(const std::string& path) const {

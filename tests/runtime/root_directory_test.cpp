@@ -4,8 +4,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
+#include <thread>
 
 #include <gtest/gtest.h>
 
@@ -42,6 +44,20 @@ TEST_F(Root, MakesMissingDirectoriesAndFiles) {
   ASSERT_TRUE(root_->openOrMakeFile("a/x/file"));
   EXPECT_TRUE(fs::is_regular_file(in("a/x/file")));
   ASSERT_TRUE(root_->openOrMakeFile("a/x/file")) << "the second time it is there";
+}
+
+TEST_F(Root, SharesWithOthersWhatBothMake) {
+  std::atomic<int> failures = 0;
+  const auto makeAll = [&] {
+    for (int number = 0; number < 500; ++number) {
+      if (!root_->openOrMakeFile("/d" + std::to_string(number) + "/file")) ++failures;
+    }
+  };
+  {
+    const std::jthread first(makeAll);
+    const std::jthread second(makeAll);
+  }
+  EXPECT_EQ(failures, 0);
 }
 
 TEST_F(Root, FollowsSymlinksInsideOnly) {
