@@ -14,6 +14,7 @@ namespace gantry::runtime {
 namespace {
 
 constexpr mode_t kGroupMode = 0755;
+constexpr int kParentAttempts = 100;
 
 // "/a//b/" and "a/b" become "/a/b".
 Result<std::string> normalise(const std::string& path, const std::string& id) {
@@ -28,10 +29,11 @@ Result<std::string> normalise(const std::string& path, const std::string& id) {
   return normal;
 }
 
-// Makes the group and its missing parents; true when the group itself was missing.
+// Makes the group and its missing parents; true when the group itself was missing. Others may remove an empty parent
+// between the two, as whoever made it does when the last group in it has gone.
 Result<bool> makeGroup(const std::string& directory) {
   auto made = kernel::makeDirectoryAt(kernel::workingDirectory(), directory, kGroupMode);
-  if (!made && made.error().code() == Code::NotFound) {
+  for (int attempt = 0; attempt < kParentAttempts && !made && made.error().code() == Code::NotFound; ++attempt) {
     TRY_VOID(makeGroup(parentOf(directory)));
     made = kernel::makeDirectoryAt(kernel::workingDirectory(), directory, kGroupMode);
   }

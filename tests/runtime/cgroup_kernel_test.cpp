@@ -10,8 +10,11 @@
 #include <csignal>
 #include <cstring>
 
+#include <atomic>
 #include <functional>
+#include <thread>
 
+#include "base/scope_exit.hpp"
 #include "kernel/file.hpp"
 #include "runtime/cgroup.hpp"
 #include "runtime/device_program.hpp"
@@ -106,6 +109,35 @@ TEST_F(CgroupKernel, AChildIsInEveryHierarchyFromTheStart) {
   EXPECT_EQ(statusOf(child), SIGKILL);
   EXPECT_TRUE(cgroup->remove());
   EXPECT_TRUE(cgroup->remove());
+}
+
+TEST_F(CgroupKernel, IsMadeWhileOthersRemoveItsEmptyParent) {
+  std::atomic<bool> over = false;
+  {
+    const std::jthread remover([&] {
+      while (!over) {
+        for (const auto& hierarchy : layout_.hierarchies) ::rmdir((hierarchy.mountPoint + root_).c_str());
+      }
+    });
+    const ScopeExit end([&] { over = true; });
+    for (int round = 0; round < 50; ++round) {
+      const auto cgroup = create({});
+      ASSERT_TRUE(cgroup) << cgroup.error().message();
+      ASSERT_TRUE(cgroup->remove());
+    }
+  }
+}
+
+TEST_F(CgroupKernel, IsNotMadeWhereItsProcessesWouldFreeze) {
+  const auto parent = Cgroup::create(layout_, root_, "id", {});
+  ASSERT_TRUE(parent);
+  ASSERT_TRUE(parent->freeze());
+  if (layout_.mode() != kernel::CgroupMode::V2) {
+    EXPECT_EQ(create({}).error().code(), Code::Busy);
+  }
+  EXPECT_EQ(Cgroup::create(layout_, root_, "id", {}).error().code(), Code::Busy);
+  ASSERT_TRUE(parent->thaw());
+  EXPECT_TRUE(parent->remove());
 }
 
 TEST_F(CgroupKernel, FreezesKillsAndWaitsForTheLast) {
