@@ -93,7 +93,7 @@ Result<int> exec(const Globals& globals, Words words) {
   wanted.consoleSocket = options.consoleSocket;
   wanted.proxiesTerminal = !options.detach;
   wanted.waitsWhilePaused = options.ignorePaused;
-  wanted.seccompCache = globals.root + "/.seccomp";
+  wanted.seccompCache = globals.store().seccompCache();
 
   if (options.detach) {
     TRY(const ExecutedProcess executed, executeInContainer(record, spec, wanted));

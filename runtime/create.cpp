@@ -53,8 +53,8 @@ std::string now() {
 
 class Creation {
  public:
-  Creation(ContainerDirectory directory, const std::string& id, const CreateOptions& options)
-      : options_(options), directory_(std::move(directory)) {
+  Creation(const StateStore& store, ContainerDirectory directory, const std::string& id, const CreateOptions& options)
+      : store_(store), options_(options), directory_(std::move(directory)) {
     record_.id = id;
   }
 
@@ -113,7 +113,7 @@ class Creation {
     TRY(plan_.cgroup, cgroup_->join());
     TRY(plan_.namespaces, planNamespaces(linux.namespaces));
     if (linux.seccomp) {
-      TRY(plan_.seccomp, compileSeccomp(*linux.seccomp, seccompCache()));
+      TRY(plan_.seccomp, compileSeccomp(*linux.seccomp, store_.seccompCache()));
     }
     TRY(plan_.proc, kernel::open("/proc", O_PATH | O_DIRECTORY));
     TRY_VOID(checkSysctls());
@@ -167,11 +167,6 @@ class Creation {
       }
     }
     return {};
-  }
-
-  std::string seccompCache() const {
-    const std::string root = directory_.path().substr(0, directory_.path().rfind('/'));
-    return root + "/.seccomp";
   }
 
   Result<bool> needsOomAdjustment() {
@@ -310,6 +305,7 @@ class Creation {
     if (!removed) log::warning("a state directory is left", {{"container", record_.id}, {"error", removed.error()}});
   }
 
+  const StateStore& store_;
   const CreateOptions& options_;
   ContainerDirectory directory_;
   ContainerRecord record_;
@@ -325,7 +321,7 @@ class Creation {
 
 Result<CreatedContainer> createContainer(const StateStore& store, const std::string& id, const CreateOptions& options) {
   TRY(ContainerDirectory directory, store.create(id));
-  return Creation(std::move(directory), id, options).run();
+  return Creation(store, std::move(directory), id, options).run();
 }
 
 std::string stateJson(const ContainerRecord& record, Status status) {

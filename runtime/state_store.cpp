@@ -228,7 +228,7 @@ Result<std::vector<std::string>> StateStore::list() const {
   auto names = kernel::listDirectory(root_);
   if (!names && names.error().code() == Code::NotFound) return std::vector<std::string>();
   TRY(std::vector<std::string> ids, std::move(names));
-  std::erase_if(ids, [](const std::string& name) { return !checkId(name) || name.starts_with('.'); });
+  std::erase_if(ids, [](const std::string& name) { return !checkId(name); });
   std::sort(ids.begin(), ids.end());
   return ids;
 }

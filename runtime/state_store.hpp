@@ -89,6 +89,8 @@ class StateStore {
   explicit StateStore(std::string root) : root_(std::move(root)) {}
 
   const std::string& root() const { return root_; }
+  // Where compiled seccomp programs are kept: beside the containers, under a name that no container can have.
+  std::string seccompCache() const { return root_ + "/@seccomp"; }
 
   // AlreadyExists when there is a container of this id. What is returned becomes the caller's own by saveSpec, before
   // which nothing else is written to it.

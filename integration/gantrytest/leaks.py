@@ -86,11 +86,11 @@ def _allocations(watched: Watched) -> set[str]:
 
 
 def _entries(watched: Watched) -> set[str]:
-    """Hidden ones are caches, such as compiled seccomp filters."""
+    """Without caches, such as that of compiled seccomp filters, whose names no container can have."""
     found = set()
     for directory in watched.directories:
         if Path(directory).is_dir():
-            found.update(str(entry) for entry in Path(directory).iterdir() if entry.name[0] != ".")
+            found.update(str(entry) for entry in Path(directory).iterdir() if entry.name[0] != "@")
     return found
 
 

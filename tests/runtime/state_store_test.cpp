@@ -97,6 +97,13 @@ TEST(ContainerIds, AreRuncs) {
   for (const char* bad : {"", ".", "..", "a/b", "../x", "a b", "a\n", "\xc3\xa4"}) EXPECT_FALSE(checkId(bad)) << bad;
 }
 
+TEST_F(Store, ListsEveryIdThereCanBeAndNoCache) {
+  ASSERT_TRUE(store_.create(".hidden"));
+  ASSERT_TRUE(fs::create_directory(store_.seccompCache()));
+  EXPECT_EQ(*store_.list(), std::vector<std::string>{".hidden"});
+  EXPECT_FALSE(checkId(fs::path(store_.seccompCache()).filename()));
+}
+
 // While `delete` waits for the lock the container may end and another one of the same id begin.
 TEST_F(Store, OpensTheContainerThatHasTheIdOnceTheLockIsFree) {
   std::optional<ContainerDirectory> first;
