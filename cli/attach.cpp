@@ -24,7 +24,7 @@ using nlohmann::json;
 constexpr std::size_t kPiece = 16U << 10U;
 constexpr std::size_t kQueuedRecords = 16;
 // So many SIGINTs in one run mean that the user is done waiting.
-constexpr int kKillAfterInterrupts = 3;
+constexpr int kKillAfterInterrupts = 2;
 
 json idJson(const std::string& id, const std::string& parent) {
   json value = {{"value", id}};

@@ -25,7 +25,7 @@ enum class AttachEnd { OutputEnded, Detached };
 
 // Copies the records of `output` to standard output and error until they end or the user types the detach keys. Sends
 // standard input (interactive) and window sizes (terminal); a session that gets neither is told that its input is at
-// its end. SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGUSR1/2 go to the program; the third SIGINT kills it.
+// its end. SIGINT, SIGTERM, SIGHUP, SIGQUIT and SIGUSR1/2 go to the program; the second SIGINT kills it.
 async::Task<Result<AttachEnd>> attach(AgentClient agent, http::ExchangePtr output, AttachOptions options);
 
 // Only the output; for `logs`.

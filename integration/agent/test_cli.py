@@ -225,6 +225,18 @@ def test_an_interrupt_reaches_the_program_on_the_terminal(agent, image, name):
     assert terminal.finish() == 6
 
 
+def test_the_second_interrupt_ends_a_program_that_ignores_the_first(agent, image, name):
+    """Without a terminal; the kernel drops what the first process of a pid namespace does not handle."""
+    command = cli_command(agent, "run", "--name", name, image, "/bin/sh", "-c", "echo up; sleep 1000")
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True) as run:
+        assert run.stdout.readline() == "up\n"
+        run.send_signal(signal.SIGINT)
+        with pytest.raises(subprocess.TimeoutExpired):
+            run.wait(timeout=1)
+        run.send_signal(signal.SIGINT)
+        assert run.wait(timeout=20) == 137
+
+
 def test_ports_are_mapped(agent, image, name):
     port = free_port()
     agent.cli(
