@@ -76,10 +76,10 @@ class ProgressLine {
   std::map<std::string, Layer> layers_;
 };
 
-Error errorOf(const json& error, const std::string& reference) {
+// The sentence names the image itself.
+Error errorOf(const json& error) {
   const std::string message = error.value("message", "the agent does not say why");
-  const Code code = error.value("code", "") == "NotFound" ? Code::NotFound : Code::Internal;
-  return Error(code, message).under(fmt::format("image '{}'", reference));
+  return Error(error.value("code", "") == "NotFound" ? Code::NotFound : Code::Internal, message);
 }
 
 std::string nameOf(const json& image) {
@@ -124,7 +124,7 @@ async::Task<Result<std::string>> pullImage(AgentClient agent, std::string refere
     const json record = json::parse(*text, nullptr, false);
     if (!record.is_object()) co_return Error(Code::Internal, "the agent's answer is not JSON");
     if (record.contains("progress")) line.show(record["progress"]);
-    if (record.contains("error")) co_return errorOf(record["error"], reference);
+    if (record.contains("error")) co_return errorOf(record["error"]);
     if (record.contains("image")) co_return record["image"].dump();
   }
 }

@@ -48,7 +48,9 @@ json terminalJson(WindowSize window) {
 
 Result<void> addResources(const RunOptions& options, json& launch) {
   if (options.cpus) {
-    if (!(*options.cpus > 0)) return Error(Code::InvalidArgument, "--cpus must be greater than 0");
+    if (!std::isfinite(*options.cpus) || *options.cpus <= 0) {
+      return Error(Code::InvalidArgument, "--cpus must be a number greater than 0");
+    }
     launch["resources"].push_back(scalar("cpus", *options.cpus));
     launch["limits"]["cpus"]["value"] = *options.cpus;
   }

@@ -54,7 +54,9 @@ class Parser {
     } catch (const CLI::RequiredError& error) {
       const auto words = app_.remaining();
       if (!app_.get_subcommands().empty() || words.empty()) return Error(Code::InvalidArgument, error.what());
-      return Error(Code::InvalidArgument, "there is no command '" + words.front() + "' (gantry --help lists them)");
+      const std::string what = words.front().starts_with('-') ? "option" : "command";
+      return Error(Code::InvalidArgument,
+                   "there is no " + what + " '" + words.front() + "' (gantry --help lists them)");
     } catch (const CLI::ParseError& error) {
       return Error(Code::InvalidArgument, error.what());
     }

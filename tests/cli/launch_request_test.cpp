@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "agent/wire/call.hpp"
 
 namespace gantry::cli {
@@ -126,6 +128,8 @@ TEST(LaunchBody, RefusesWhatMakesNoSense) {
   };
   EXPECT_TRUE(refused([](RunOptions& options) { options.memory = "lots"; }));
   EXPECT_TRUE(refused([](RunOptions& options) { options.cpus = 0; }));
+  EXPECT_TRUE(refused([](RunOptions& options) { options.cpus = std::numeric_limits<double>::infinity(); }));
+  EXPECT_TRUE(refused([](RunOptions& options) { options.cpus = std::numeric_limits<double>::quiet_NaN(); }));
   EXPECT_TRUE(refused([](RunOptions& options) { options.ports = {"x"}; }));
   EXPECT_TRUE(refused([](RunOptions& options) { options.volumes = {"x"}; }));
   EXPECT_TRUE(refused([](RunOptions& options) { options.securityOptions = {"apparmor=x"}; }));

@@ -92,6 +92,7 @@ TEST(Options, SayWhatIsWrongInOneSentence) {
   EXPECT_EQ(refusal({"run", "--bogus", "a"}), "run: there is no option '--bogus'");
   EXPECT_EQ(refusal({"run", "-d", "--rm", "a"}), "--rm needs somebody who waits: it excludes --detach");
   EXPECT_EQ(refusal({"exec", "a"}), "exec: a command is required");
+  EXPECT_EQ(refusal({"--bogus"}), "there is no option '--bogus' (gantry --help lists them)");
   EXPECT_EQ(refusal({"frobnicate"}), "there is no command 'frobnicate' (gantry --help lists them)");
   for (const Words& arguments : {Words{"run", "--cpus", "many", "a"}, Words{"run", "--pids-limit", "0", "a"},
                                  Words{"logs"}, Words{"stop", "-t", "-1", "a"}, Words{"ps", "surplus"}, Words{}}) {
