@@ -50,6 +50,22 @@ class Manager final : public ContainerManager {
   bool knows(const std::string& id) const { return containers_.contains(*ContainerId::parse(id)); }
   void end(const std::string& id, int waitStatus) { end(container(id), waitStatus); }
   void end(const std::string& id, Termination termination) { end(container(id), std::move(termination)); }
+  // What an agent finds that starts after this one was killed: launches were cut, the rest is as it is.
+  std::unique_ptr<Manager> asFoundByTheNextAgent() const {
+    auto next = std::make_unique<Manager>(executor_, directory_);
+    next->obeyAsking = obeyAsking;
+    for (const auto& [id, container] : containers_) {
+      auto copy = std::make_shared<Container>(executor_, container->status.container);
+      copy->status = container->status;
+      if (copy->status.phase == Phase::Creating) {
+        copy->status.started.reset();
+        end(copy, Termination{{}, "TASK_FAILED", "REASON_CONTAINER_LAUNCH_FAILED", "the agent was restarted"});
+      }
+      if (copy->status.phase == Phase::Exited) copy->ended.set();
+      next->containers_.emplace(id, std::move(copy));
+    }
+    return next;
+  }
   std::size_t count() const { return containers_.size(); }
   void releaseLaunches() {
     holdLaunches = false;
