@@ -11,6 +11,7 @@
 
 #include "agent/containers/engine.hpp"
 #include "async/run.hpp"
+#include "isolators/cgroups/cgroups.hpp"
 #include "isolators/filesystem/filesystem.hpp"
 #include "isolators/namespaces/namespaces.hpp"
 #include "isolators/volumes/volumes.hpp"
@@ -89,6 +90,11 @@ class EngineOnKernel : public testing::TestWithParam<const char*> {
     list.push_back(std::make_unique<isolators::FilesystemIsolator>(kSandbox, directory_ + "/run/containers", pool_));
     list.push_back(std::make_unique<isolators::NamespacesIsolator>(isolators::NamespaceSettings()));
     list.push_back(std::make_unique<isolators::VolumesIsolator>(kSandbox));
+    auto cgroups = isolators::CgroupHost::detect();
+    ASSERT_TRUE(cgroups) << cgroups.error().message();
+    isolators::CgroupSettings cgroupSettings;
+    cgroupSettings.root = kCgroupsRoot;
+    list.push_back(std::make_unique<isolators::CgroupsIsolator>(*std::move(cgroups), std::move(cgroupSettings)));
     chain_ = std::make_unique<IsolatorChain>(std::move(list));
     engine_ = std::make_unique<Engine>(EngineParts{.executor = loop_.get_executor(),
                                                    .settings = settings(),
@@ -139,6 +145,16 @@ class EngineOnKernel : public testing::TestWithParam<const char*> {
     EXPECT_TRUE(run(engine_->remove(webId())));
     return (out ? *out : "") + (err ? *err : "");
   }
+
+  std::string output() const {
+    const auto out = kernel::readFile(directory_ + "/work/containers/web/sandbox/stdout");
+    return out ? *out : "";
+  }
+  void awaitOutput(const std::string& wanted) {
+    for (int i = 0; i < 500 && output() != wanted; ++i) run(pause());
+    ASSERT_EQ(output(), wanted);
+  }
+  static async::Task<> pause() { ignore(co_await async::sleep(std::chrono::milliseconds(10)), "nobody cancels it"); }
 
   // The output of a session that runs `script` and exits with `status`.
   std::string sessionIn(const std::string& script, int status) {
@@ -295,6 +311,73 @@ TEST_P(EngineOnKernel, GoesOnAfterARestartOfTheAgent) {
   const auto ended = run(engine_->wait(webId()));
   ASSERT_TRUE(ended);
   EXPECT_EQ(ended->message, "exited with status 5");
+}
+
+TEST_P(EngineOnKernel, AsksAProgramWithoutAHandlerToEndAsIfItWereNotProcessOne) {
+  ContainerRequest request = shell("");
+  request.command = {.shell = false, .value = "/bin/sleep", .arguments = {"sleep", "1000"}};
+  ASSERT_TRUE(run(engine_->launch(request)));
+  ASSERT_TRUE(run(engine_->askToEnd(webId())));
+  const auto ended = run(engine_->wait(webId()));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->waitStatus, SIGTERM);
+  EXPECT_EQ(ended->message, "was killed by SIGTERM (15), as requested");
+}
+
+TEST_P(EngineOnKernel, AShellThatIsAskedToEndDoesNotGoOnWithItsNextCommand) {
+  ASSERT_TRUE(run(engine_->launch(shell("echo begin; sleep 1000; echo next"))));
+  awaitOutput("begin\n");
+  ASSERT_TRUE(run(engine_->askToEnd(webId())));
+  ASSERT_TRUE(run(engine_->askToEnd(webId()))) << "a second time is harmless";
+  const auto ended = run(engine_->wait(webId()));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->waitStatus, SIGTERM);
+  EXPECT_EQ(output(), "begin\n");
+}
+
+TEST_P(EngineOnKernel, AChildMayTakeItsTimeToEnd) {
+  ASSERT_TRUE(run(engine_->launch(shell(
+      "sh -c 'trap \"sleep 0.2; echo saved; exit\" TERM; echo begin; while :; do sleep 0.02; done'; echo next"))));
+  awaitOutput("begin\n");
+  ASSERT_TRUE(run(engine_->askToEnd(webId())));
+  const auto ended = run(engine_->wait(webId()));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->waitStatus, SIGTERM);
+  EXPECT_EQ(output(), "begin\nsaved\n");
+}
+
+TEST_P(EngineOnKernel, AProgramWithAHandlerEndsAsItLikes) {
+  ASSERT_TRUE(run(engine_->launch(shell("trap 'exit 5' TERM; echo begin; while :; do sleep 0.02; done"))));
+  awaitOutput("begin\n");
+  stop();
+  start();
+  ASSERT_TRUE(run(engine_->askToEnd(webId())));
+  const auto ended = run(engine_->wait(webId()));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->message, "exited with status 5 after SIGTERM was requested");
+}
+
+TEST_P(EngineOnKernel, OneThatDoesNotEndIsKilled) {
+  ASSERT_TRUE(run(engine_->launch(shell("trap '' TERM; echo begin; sleep 1000 & wait"))));
+  awaitOutput("begin\n");
+  ASSERT_TRUE(run(engine_->askToEnd(webId())));
+  EXPECT_EQ(engine_->status(webId())->phase, Phase::Running);
+  ASSERT_TRUE(run(engine_->kill(webId(), SIGKILL)));
+  const auto ended = run(engine_->wait(webId()));
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->waitStatus, SIGKILL);
+}
+
+TEST_P(EngineOnKernel, ASandboxThatWasGivenStays) {
+  ContainerRequest request = shell("echo kept > file");
+  request.sandbox = directory_ + "/given";
+  std::filesystem::create_directories(*request.sandbox);
+  ASSERT_TRUE(run(engine_->launch(request)));
+  ASSERT_TRUE(run(engine_->wait(webId())));
+  ASSERT_TRUE(run(engine_->remove(webId())));
+  EXPECT_EQ(*kernel::readFile(*request.sandbox + "/file"), "kept\n");
+  EXPECT_TRUE(kernel::exists(*request.sandbox + "/stdout"));
+  EXPECT_FALSE(kernel::exists(directory_ + "/work/containers/web"));
 }
 
 TEST_P(EngineOnKernel, TellsTheExitStatusOfOneThatEndedMeanwhile) {
