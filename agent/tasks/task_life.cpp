@@ -18,6 +18,8 @@
 namespace gantry::agent::tasks {
 namespace {
 
+constexpr std::uint32_t kNobody = 65534;
+
 using Steady = std::chrono::steady_clock;
 using gantry::Error;
 
@@ -96,12 +98,13 @@ async::Task<Result<void>> TaskLife::launch() {
   co_return Result<void>();
 }
 
-// A user that only the image knows gets the sandbox when the image is there.
+// A user that only the image knows has nobody's rights on this host, and so has what is fetched for it; it gets the
+// sandbox when the image is there.
 Result<fetcher::UriUser> TaskLife::owner() const {
   const auto& user = request_.container.command.user;
   if (!user || !parts_.settings.switchUser) return fetcher::UriUser();
   auto known = hostUser(*user);
-  if (!known && request_.container.image) return fetcher::UriUser();
+  if (!known && request_.container.image) return fetcher::UriUser{.uid = kNobody, .gid = kNobody, .groups = {}};
   return std::move(known).under("command.user");
 }
 
