@@ -42,6 +42,15 @@ Result<kernel::Fd> lockedFile(const std::string& path) {
   return lock;
 }
 
+// The file, locked; nothing when somebody else has locked it, or when it has just gone.
+Result<kernel::Fd> lockUnlessHeld(const std::string& path, int mode) {
+  auto file = kernel::open(path, mode | O_NOFOLLOW);
+  if (!file && file.error().code() == Code::NotFound) return kernel::Fd();
+  TRY(kernel::Fd opened, std::move(file));
+  TRY(const bool locked, kernel::lockFile(opened, kernel::Lock::Exclusive, false));
+  return locked ? std::move(opened) : kernel::Fd();
+}
+
 std::string aboutToJson(const CachedFile& file, const std::string& boot) {
   return dump({{"boot", boot},
                {"size", file.size.count},
@@ -120,6 +129,7 @@ Result<Cache> Cache::open(const UriCache& settings) {
   Cache cache(settings, boot);
   TRY(const kernel::Fd all, cache.lockAll());
   TRY_VOID(cache.sweep());
+  TRY_VOID(cache.sweepLocks());
   return cache;
 }
 
@@ -135,9 +145,19 @@ Result<void> Cache::sweep() const {
   TRY(const auto names, kernel::listDirectory(path("staging")));
   for (const std::string& name : names) {
     const std::string left = path("staging/" + name);
-    TRY(const kernel::Fd directory, kernel::open(left, O_RDONLY | O_NOFOLLOW));
-    TRY(const bool isRubbish, kernel::lockFile(directory, kernel::Lock::Exclusive, false));
-    if (isRubbish) TRY_VOID(kernel::removeTree(left));
+    TRY(const kernel::Fd rubbish, lockUnlessHeld(left, O_RDONLY));
+    if (rubbish) TRY_VOID(kernel::removeTree(left));
+  }
+  return {};
+}
+
+Result<void> Cache::sweepLocks() const {
+  TRY(const auto names, kernel::listDirectory(path("locks")));
+  for (const std::string& name : names) {
+    const std::string left = path("locks/" + name);
+    // Who waits for it finds that it locks nothing any more.
+    TRY(const kernel::Fd rubbish, lockUnlessHeld(left, O_RDWR));
+    if (rubbish) ignore(kernel::unlink(left), "its last holder may have removed it");
   }
   return {};
 }

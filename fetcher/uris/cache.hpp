@@ -89,7 +89,9 @@ class Cache {
   Cache(UriCache settings, std::string boot) : settings_(std::move(settings)), boot_(std::move(boot)) {}
   std::string path(std::string_view name) const;
   Result<kernel::Fd> lockAll() const;
+  // Of staged files and of locks, those whose holders have died.
   Result<void> sweep() const;
+  Result<void> sweepLocks() const;
 
   UriCache settings_;
   // Of this boot of the machine.

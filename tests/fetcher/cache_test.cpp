@@ -124,8 +124,12 @@ TEST_F(CacheTest, OpeningSweepsWhatTheDeadLeft) {
   open();
   ASSERT_TRUE(kernel::makeDirectories(directory_ + "/staging/1-0", 0700));
   ASSERT_TRUE(kernel::replaceFile(directory_ + "/staging/1-0/content", "half"));
+  ASSERT_TRUE(kernel::replaceFile(directory_ + "/locks/abc", ""));
   const Cache cache = open();
+  const CacheSlot held = lock(cache, "a");
+  const Cache another = open();
   EXPECT_TRUE(kernel::listDirectory(directory_ + "/staging")->empty());
+  EXPECT_EQ(kernel::listDirectory(directory_ + "/locks")->size(), 1U);
 }
 
 TEST_F(CacheTest, DamagedEntriesAreDropped) {
