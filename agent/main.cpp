@@ -1,9 +1,9 @@
 // gantry-agent: builds everything in order and hands it down. Nothing else knows all the concrete classes.
 //
 //   state.db ─▶ store ─┐
-//   fetcher ─▶ images ─┤
-//   networks ─▶ isolators ─┼─▶ engine ─▶ api ─▶ server: --ip:--port and <runtime_dir>/agent.sock
-//   runtime, monitors ─┘            └─▶ metrics
+//   fetcher ─▶ images ─┤                 ┌─▶ tasks ◀── link ◀── messenger, detector: --master
+//   networks ─▶ isolators ─┼─▶ engine ─┼─▶ api ─▶ server: --ip:--port and <runtime_dir>/agent.sock
+//   runtime, monitors ─┘                 └─▶ metrics
 #include <sys/stat.h>
 #include <csignal>
 #include <cstdio>
@@ -14,12 +14,17 @@
 #include "agent/config/load.hpp"
 #include "agent/containers/engine.hpp"
 #include "agent/images/node_images.hpp"
+#include "agent/master/link.hpp"
+#include "agent/master_settings.hpp"
 #include "agent/metrics/agent_metrics.hpp"
+#include "agent/startup/own_address.hpp"
 #include "agent/startup/startup.hpp"
 #include "agent/state/database.hpp"
 #include "agent/state/store.hpp"
+#include "agent/tasks/task_manager.hpp"
 #include "async/run.hpp"
 #include "base/log.hpp"
+#include "fetcher/uris.hpp"
 #include "http/server.hpp"
 #include "isolators/cgroups/cgroups.hpp"
 #include "isolators/filesystem/filesystem.hpp"
@@ -28,6 +33,7 @@
 #include "isolators/security/security.hpp"
 #include "isolators/volumes/volumes.hpp"
 #include "kernel/file.hpp"
+#include "kernel/process.hpp"
 #include "network/networks.hpp"
 
 extern char** environ;
@@ -39,6 +45,8 @@ using namespace std::chrono_literals;
 
 // How long running requests may go on when the agent stops. Most of them wait for a container, and would for ever.
 constexpr async::Duration kGrace = 1s;
+// How long messages to the master may take to leave when the agent stops.
+constexpr async::Duration kLastWords = 2s;
 // Between two looks for layers that no image and no container needs.
 constexpr async::Duration kPruneInterval = 1h;
 
@@ -142,6 +150,25 @@ std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& co
   return list;
 }
 
+// What the endpoints show of us; without a master there is little to show.
+api::AgentFacts agentFacts(const OwnAddress& address, const master::MasterLink* link,
+                           tasks::Clock::time_point started) {
+  api::AgentFacts facts;
+  facts.started = started;
+  facts.ip = address.ip;
+  facts.hostname = address.hostname;
+  if (link == nullptr) return facts;
+  master::LinkFacts known = link->facts();
+  facts.id = std::move(known.id);
+  facts.pid = std::move(known.pid);
+  facts.registered = known.registered;
+  facts.masterHostname = std::move(known.masterHostname);
+  facts.capabilities = std::move(known.capabilities);
+  facts.info = std::move(known.info);
+  facts.checkpointedResources = std::move(known.checkpointedResources);
+  return facts;
+}
+
 api::Settings apiSettings(const Loaded& loaded, const Registry& registry) {
   api::Settings settings;
   settings.flags = flagsInForce(loaded);
@@ -159,19 +186,59 @@ Result<void> prepareDirectories(const Config& config) {
   return {};
 }
 
+// Whether this host went down since the database was written.
+bool wasRebooted(const std::map<std::string, std::string>& facts) {
+  const auto before = facts.find("boot_id");
+  const auto now = kernel::bootId();
+  return before != facts.end() && now && before->second != *now;
+}
+
+// LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH, which is no flag of mesos-agent.
+bool peerMatchIsRequired() {
+  const char* const value = ::getenv("LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH");
+  return value != nullptr && (std::string_view(value) == "true" || std::string_view(value) == "1");
+}
+
 struct Listeners {
   async::Listener tcp;
   async::Listener local;
 };
 
-Result<Listeners> listen(const async::Executor& executor, const Config& config) {
-  auto tcp = async::Listener::onTcp(executor, listenAddress(config).text, config.port.number);
+Result<Listeners> listen(const async::Executor& executor, const Config& config, const std::string& ip) {
+  auto tcp = async::Listener::onTcp(executor, ip, config.port.number);
   if (!tcp) return std::move(tcp).error().under("port");
   const std::string socket = config.runtimeDir.text + "/agent.sock";
   auto local = async::Listener::onUnix(executor, socket, 0600);
   if (!local) return std::move(local).error().under("runtime_dir");
-  log::info("listening", {{"ip", listenAddress(config).text}, {"port", tcp->port()}, {"socket", socket}});
+  log::info("listening", {{"ip", ip}, {"port", tcp->port()}, {"socket", socket}});
   return Listeners{*std::move(tcp), *std::move(local)};
+}
+
+// --ip, or what the operator's command says it is.
+Result<std::string> listeningAddress(async::Loop& loop, const Config& config) {
+  if (config.ipDiscoveryCommand.empty()) return listenAddress(config).text;
+  return async::runUntilDone(loop, discoverAddress(config.ipDiscoveryCommand)).under("ip_discovery_command");
+}
+
+// What the link to a master will be made of.
+struct MasterPlan {
+  std::unique_ptr<master::Detector> detector;
+  master::LinkSettings settings;
+  master::AgentRecord record;
+  tasks::Message agent;
+};
+
+// Nothing without a --master.
+Result<std::optional<MasterPlan>> planMaster(const async::Executor& executor, const Config& config,
+                                             const OwnAddress& address,
+                                             const std::map<std::string, std::string>& facts) {
+  if (config.master.empty()) return std::optional<MasterPlan>();
+  auto detector = master::makeDetector(executor, config.master, config.zkSessionTimeout);
+  if (!detector) return std::move(detector).error().under("master");
+  TRY(master::LinkSettings settings, linkSettings(config));
+  TRY(tasks::Message agent, describeAgent(config, address));
+  TRY(master::AgentRecord record, recordToGoOnWith(config, facts, agent, wasRebooted(facts)));
+  return std::optional<MasterPlan>({*std::move(detector), std::move(settings), std::move(record), std::move(agent)});
 }
 
 // What the coroutines below use; everything outlives them.
@@ -180,11 +247,15 @@ struct Running {
   std::function<Result<Loaded>()> loadAgain;
   const ServiceManager& serviceManager;
   const async::Signals& signals;
+  const Config& config;
   Engine& engine;
+  tasks::Tasks& tasks;
   NodeImages& images;
   network::Networks& networks;
   api::Api& api;
   http::Server& server;
+  master::Messenger& messenger;
+  master::MasterLink* link;  // null: standalone
 };
 
 async::Task<Result<ImageStore::Pruned>> pruneOnce(const Running* running) {
@@ -218,38 +289,75 @@ void reload(const Running& running) {
   running.serviceManager.ready("Serving");
 }
 
-// Until SIGTERM or SIGINT.
-async::Task<> waitForStop(const Running* running) {
+// Until SIGTERM or SIGINT; SIGUSR1 takes leave of the master, which ends the link.
+async::Task<> watchSignals(const Running* running, async::Event stop) {
   while (true) {
     const auto signal = co_await running->signals.next();
     if (!signal) co_return;
-    if (*signal != SIGHUP) {
+    if (*signal == SIGHUP) {
+      reload(*running);
+    } else if (*signal == SIGUSR1) {
+      if (running->link != nullptr) running->link->unregister();
+    } else {
       log::info("stopping, containers go on", {{"signal", *signal}});
+      stop.set();
       co_return;
     }
-    reload(*running);
   }
 }
 
+// Until there is nothing left to do for the master: it shut us down, or the operator did, and all tasks have ended.
+async::Task<Result<void>> serveMaster(const Running* running) {
+  if (running->config.recover == Recover::Cleanup) {
+    log::info("ending what an earlier agent left", {});
+    running->tasks.shutdown();
+  } else {
+    CO_TRY_VOID(co_await running->link->run());
+  }
+  CO_TRY_VOID(co_await running->tasks.untilEmpty());
+  log::info("no task is left, the agent ends", {});
+  co_return co_await running->link->forget();
+}
+
+async::Task<> serveMasterUntilEnd(const Running* running, async::Event stop, Result<void>* outcome) {
+  auto served = co_await serveMaster(running);
+  if (!served && served.error().code() == Code::Cancelled) co_return;
+  *outcome = std::move(served).under("master");
+  stop.set();
+}
+
+async::Task<Result<void>> recoverAll(const Running* running, state::Contents contents, bool rebuild) {
+  state::Contents forTasks = contents;
+  CO_TRY_VOID(co_await running->engine.recover(std::move(contents), rebuild));
+  co_return co_await running->tasks.recover(std::move(forTasks), !running->config.strict);
+}
+
 async::Task<Result<void>> live(const Running* running, state::Contents contents, bool rebuild) {
-  auto recovered = co_await running->engine.recover(std::move(contents), rebuild);
+  auto lived = co_await recoverAll(running, std::move(contents), rebuild);
   async::Scope background(running->executor);
-  if (recovered) {
+  if (lived) {
     running->api.recovered();
     log::info("serving", {{"containers", running->engine.list().size()}});
     running->serviceManager.ready("Serving");
+    const async::Event stop(running->executor);
     background.spawn(pruneImages(running));
-    co_await waitForStop(running);
+    background.spawn(watchSignals(running, stop));
+    if (running->link != nullptr) background.spawn(serveMasterUntilEnd(running, stop, &lived));
+    ignore(co_await stop.wait(), "nobody cancels the agent but by this event");
+  } else {
+    lived = std::move(lived).under("take up the containers of an earlier agent");
   }
   running->serviceManager.stopping();
   background.cancel();
+  co_await background.join();
   co_await running->server.stop(kGrace);
   co_await running->api.close();
+  co_await running->tasks.stop();
+  co_await running->messenger.stop(kLastWords);
   co_await running->engine.stop();
   co_await running->images.close();
   co_await running->networks.close();
-  co_await background.join();
-  co_return std::move(recovered).under("take up the containers of an earlier agent");
+  co_return lived;
 }
 
 Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> loadAgain) {
@@ -258,7 +366,6 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   for (const IgnoredFlag& flag : loaded.ignored) {
     log::warning("a flag of mesos-agent is ignored", {{"flag", flag.origin}, {"reason", flag.reason}});
   }
-  if (!config.master.empty()) return Error::invalid("master", "this version runs standalone; leave it empty");
   TRY(const Programs programs, findPrograms(config));
   TRY(fetcher::PullRequest pulls, pullTemplate(config));
   TRY_VOID(prepareDirectories(config));
@@ -269,18 +376,22 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
 
   async::Loop loop;
   const async::Executor executor = loop.get_executor();
-  const async::Signals signals(executor, {SIGTERM, SIGINT, SIGHUP});
+  const async::Signals signals(executor, {SIGTERM, SIGINT, SIGHUP, SIGUSR1});
   async::WorkerPool pool;
   // The database's own: no deletion of a large directory may hold a commit up.
   async::WorkerPool writer(1);
-  TRY(Listeners listeners, listen(executor, config));
+  TRY(const std::string ip, listeningAddress(loop, config));
+  TRY(Listeners listeners, listen(executor, config, ip));
+  TRY(const OwnAddress address, ownAddress(config, ip, listeners.tcp.port()));
   TRY(const Host host, detectHost());
 
   TRY(state::Database::Opened opened, state::Database::open(config.workDir.text + "/state.db"));
   if (opened.setAside) log::error("the database was corrupt and is made anew", {{"old", *opened.setAside}});
   state::Store store(std::move(opened.database), opened.contents.savedStates, executor, writer);
 
+  TRY(std::optional<MasterPlan> plan, planMaster(executor, config, address, opened.contents.facts));
   fetcher::FetcherProgram fetcher(programs.fetcher);
+  fetcher::UriFetcherProgram uriFetcher(programs.fetcher);
   TRY(const auto images, NodeImages::open(executor, fetcher, pool, std::move(pulls)));
   TRY(const auto networks, network::Networks::open(executor, pool, networkSettings(config)));
   // From here on nothing returns early: what was opened is closed by live().
@@ -291,12 +402,29 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   if (descriptors) settings.rlimits = {{"RLIMIT_NOFILE", descriptors->soft, descriptors->hard}};
   Engine engine({executor, std::move(settings), store, *images, runtime, monitors, isolators, pool});
 
+  tasks::Tasks taskManager({executor, taskSettings(config, address), store, engine, uriFetcher});
+  master::MessengerOptions messaging;
+  messaging.self = {address.ip, address.port};
+  messaging.requirePeerMatch = peerMatchIsRequired();
+  master::Messenger messenger(executor, std::move(messaging));
+  std::unique_ptr<master::MasterLink> link;
+  if (plan) {
+    const master::LinkParts parts{executor, messenger, *plan->detector, taskManager, store};
+    link = std::make_unique<master::MasterLink>(parts, plan->settings, plan->record, plan->agent);
+  }
+
   Registry registry;
   addProcessMetrics(registry, hostName(config.hostname));
   addEngineMetrics(registry, engine, engine.counters());
   addUsageMetrics(registry, engine);
 
-  api::Api api(executor, engine, *images, apiSettings(loaded, registry));
+  api::Settings served = apiSettings(loaded, registry);
+  served.facts = [&address, link = link.get(), started = tasks::Clock::now()] {
+    return agentFacts(address, link, started);
+  };
+  served.tasks = [&taskManager] { return taskManager.snapshot(); };
+  served.taskCounters = [&taskManager] { return taskManager.counters(); };
+  api::Api api(executor, engine, *images, std::move(served));
   http::Router router;
   api.addRoutes(router);
   http::ServerLimits limits;
@@ -304,11 +432,17 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   http::Server server(executor, std::move(router), limits);
   server.onServed(addHttpMetrics(registry));
   server.setGate([&api](const http::Request& request) { return api.gate(request); });
+  server.setMessages(messenger);
   server.serve(std::move(listeners.tcp));
   server.serve(std::move(listeners.local));
 
-  const Running running{executor, std::move(loadAgain), serviceManager, signals, engine, *images, *networks, api,
-                        server};
+  const Running running{executor,       std::move(loadAgain),
+                        serviceManager, signals,
+                        config,         engine,
+                        taskManager,    *images,
+                        *networks,      api,
+                        server,         messenger,
+                        link.get()};
   auto lived = async::runUntilDone(loop, live(&running, std::move(opened.contents), opened.setAside.has_value()));
   isolators::removeRootGroup(host.cgroups, config.cgroupsRoot);
   return lived;

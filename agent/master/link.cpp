@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include "agent/tasks/uuid.hpp"
 #include "agent/wire/agent_info.hpp"
 #include "async/event.hpp"
 #include "async/scope.hpp"
@@ -20,6 +21,13 @@ namespace {
 constexpr std::string_view kPackage = "mesos.internal.";
 // Anybody who can reach our port can make us drop messages: one line for each of these times.
 constexpr auto kDropInterval = std::chrono::seconds(1);
+
+// Mesos' containers of tasks are named by random UUIDs.
+ContainerId newContainerId() {
+  auto id = ContainerId::root(tasks::uuidText(tasks::newUuid()));
+  ENSURE(id, "a UUID is a container's id");
+  return *std::move(id);
+}
 
 }  // namespace
 
@@ -195,6 +203,7 @@ void MasterLink::State::runTask(const Upid& from, const std::string& body) {
   if (!message) return;
   if (message->agentId != record.id) return drop("RunTaskMessage", from, "the task is for another agent");
   if (message->request) {
+    message->request->container.id = newContainerId();
     log::info("task asked for", {{"task", message->taskId}, {"framework", message->framework.id}});
     return parts.tasks.run(std::move(message->framework), *std::move(message->request));
   }
