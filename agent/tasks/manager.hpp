@@ -56,6 +56,7 @@ class TaskManager {
   virtual ~TaskManager() = default;
 
   // What the master calls this agent: before the first run, and at every start that finds itself registered already.
+  // Under another id than before, tasks of the old one are nobody's any more: they are ended without a word.
   virtual void registered(const std::string& agentId) = 0;
 
   // Starts a task. One whose id is taken in its framework is dropped with TASK_DROPPED (TASK_LOST for a framework that

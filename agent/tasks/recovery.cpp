@@ -1,6 +1,7 @@
 // What the task manager does once, after a restart of the agent or of the host.
 #include <csignal>
 
+#include <algorithm>
 #include <set>
 #include <utility>
 
@@ -66,7 +67,8 @@ Result<Tasks::State::Found> Tasks::State::read(const state::Contents& contents, 
     nextNumber = std::max(nextNumber, record.number + 1);
     TRY_VOID(check(readTask(record), fmt::format("task '{}'", record.task), skipUnreadable));
   }
-  if (const auto fact = contents.facts.find("drain"); fact != contents.facts.end()) {
+  if (const auto fact = contents.facts.find(kAgentFact); fact != contents.facts.end()) agentId = fact->second;
+  if (const auto fact = contents.facts.find(kDrainFact); fact != contents.facts.end()) {
     auto config = parseDrain(fact->second);
     if (config) found.drain = *config;
     TRY_VOID(check(config ? Result<void>() : Result<void>(config.error()), "drain", skipUnreadable));
@@ -105,13 +107,15 @@ void Tasks::State::takeUp(Found found) {
     book->tasks.emplace(task.record.task, life);
     scope.spawn(life->resume());
   }
-  std::vector<std::string> ids;
+  // Those that are over, in the order in which their last tasks came.
+  std::vector<std::pair<std::int64_t, std::string>> ids;
   for (auto& [id, book] : frameworks) {
-    ids.push_back(id);
+    ids.emplace_back(book.completed.empty() ? 0 : book.completed.back().number, id);
     // Its master has given its tasks up when this agent went.
     if (!book.framework->checkpoint && book.isActive()) discard(book, Duration(0));
   }
-  for (const std::string& id : ids) completeIfIdle(id);
+  std::ranges::sort(ids);
+  for (const auto& [number, id] : ids) completeIfIdle(id);
   trimHistory();
 }
 

@@ -359,9 +359,8 @@ Result<TaskStatus> parseStatus(std::string_view text) {
     std::optional<gantry::Error> problem;
     from.each("networks",
               [&](const json& network) { status.networks.push_back(readNetwork(Reader(network, problem), problem)); });
-    from.each("limitation", [&](const json& limited) {
-      status.limitation.push_back(readLimited(Reader(limited, problem)));
-    });
+    from.each("limitation",
+              [&](const json& limited) { status.limitation.push_back(readLimited(Reader(limited, problem))); });
     if (problem) from.complain("networks", problem->message());
   }));
   return status;

@@ -194,6 +194,12 @@ async::Task<> TaskLife::watch() {
   beside.cancel();
   co_await beside.join();
   if (stopping) co_return;
+  const bool neverRan = ended && !ended->waitStatus && journal_->state() == TaskState::Staging;
+  if (neverRan && progress_.ending != Ending::None) {
+    TaskStatus status = launchFailure(Error(Code::Cancelled, ended->message), progress_.ending);
+    co_await end(std::move(status));
+    co_return;
+  }
   if (ended) {
     TaskStatus status = endStatus(*ended, progress_.ending, request_.container.resources);
     co_await end(std::move(status));

@@ -17,7 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr const char* kDrainFact = "drain";
 // Between two tries to write to a database that fails.
 constexpr async::Duration kPause = 1s;
 // Of the executor shutdown grace, mesos-executor keeps this for itself: its task has the rest.
@@ -229,12 +228,13 @@ Tasks::~Tasks() = default;
 
 async::Task<> Tasks::stop() {
   // mesos-agent's executors end with it when it does not checkpoint them.
+  std::vector<ContainerId> mortal;
   for (const auto& [name, book] : state_->frameworks) {
     if (book.framework->checkpoint) continue;
-    for (const auto& [task, life] : book.tasks) {
-      ContainerId id = life->request().container.id;
-      ignore(co_await state_->parts.containers.kill(std::move(id), SIGKILL), "the next agent kills it");
-    }
+    for (const auto& [task, life] : book.tasks) mortal.push_back(life->request().container.id);
+  }
+  for (const ContainerId& id : mortal) {
+    ignore(co_await state_->parts.containers.kill(id, SIGKILL), "it has ended, or the next agent kills it");
   }
   state_->scope.cancel();
   co_await state_->scope.join();
@@ -248,7 +248,14 @@ async::Task<Result<void>> Tasks::untilEmpty() {
 }
 
 void Tasks::registered(const std::string& agentId) {
+  if (agentId == state_->agentId) return;
+  if (!state_->agentId.empty()) {
+    log::warning("this is another agent to its master now, and the tasks of the one it was are ended",
+                 {{"old", state_->agentId}, {"new", agentId}});
+    for (auto& [id, book] : state_->frameworks) state_->discard(book, Duration(0));
+  }
   state_->agentId = agentId;
+  state_->write({state::PutFact{kAgentFact, agentId}});
   const auto made = makeAgentDirectory(state_->parts.settings.workDirectory, agentId);
   if (!made) log::error("the directory of this agent's sandboxes cannot be made", {{"reason", made.error()}});
 }

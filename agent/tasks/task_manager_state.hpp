@@ -19,6 +19,10 @@
 
 namespace gantry::agent::tasks {
 
+// Facts in the database.
+constexpr const char* kDrainFact = "tasks_drain";
+constexpr const char* kAgentFact = "tasks_agent";  // whose tasks they are
+
 struct Tasks::State {
   explicit State(TaskParts wired);
 

@@ -64,7 +64,7 @@ class CrashTest : public TaskWorld {
     containers_ = std::move(moment.containers);
     master_.updates = std::move(moment.updates);
     acknowledged_ = moment.acknowledged;
-    startAgent(moment.database);
+    startAgent(moment.database, "S0");
     tasks_->connected(master_);
     settle();
     for (const ContainerStatus& status : containers_->list()) {
@@ -257,6 +257,20 @@ TEST_F(RestartTest, ADrainGoesOn) {
   until([&] { return !tasks_->snapshot().drain; });
   restart();
   EXPECT_FALSE(tasks_->snapshot().drain);
+}
+
+TEST_F(RestartTest, AnotherAgentIdEndsTheTasksOfTheOldOne) {
+  launchUntilRunning("a");
+  launch("b");
+  until([&] { return !master_.told("b").empty(); });
+  stopAgent();
+  containers_ = containers_->asFoundByTheNextAgent();
+  startAgentAs("S1");
+  tasks_->connected(master_);
+  until([&] { return containers_->count() == 0; });
+  EXPECT_EQ(master_.told("a").back(), "TASK_RUNNING");
+  launchUntilRunning("c");
+  EXPECT_NE(tasks_->snapshot().frameworks.at(0).active.at(0).sandbox.find("/slaves/S1/"), std::string::npos);
 }
 
 TEST_F(RestartTest, AContainerOfNoTaskIsDestroyed) {

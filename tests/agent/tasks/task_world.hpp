@@ -74,8 +74,9 @@ class TaskWorld : public testing::Test {
     std::filesystem::remove_all(directory_);
   }
 
-  void startAgent() { startAgent(directory_ + "/state.db"); }
-  void startAgent(const std::string& database) {
+  void startAgent() { startAgent(directory_ + "/state.db", "S0"); }
+  void startAgentAs(const std::string& id) { startAgent(directory_ + "/state.db", id); }
+  void startAgent(const std::string& database, const std::string& id) {
     auto opened = state::Database::open(database);
     ASSERT_TRUE(opened) << opened.error().message();
     store_ = std::make_unique<state::Store>(std::move(opened->database), opened->contents.savedStates,
@@ -83,7 +84,7 @@ class TaskWorld : public testing::Test {
     tasks_ = std::make_unique<Tasks>(TaskParts{loop_.get_executor(), settings_, *store_, *containers_, uris_});
     const auto recovered = run(tasks_->recover(std::move(opened->contents), false));
     ASSERT_TRUE(recovered) << recovered.error().message();
-    tasks_->registered("S0");
+    tasks_->registered(id);
   }
   void stopAgent() {
     if (!tasks_) return;
