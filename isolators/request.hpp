@@ -21,6 +21,9 @@ struct Command {
   bool shell = true;
   std::optional<std::string> value;
   std::vector<std::string> arguments;
+  // Docker's rule in place of Mesos': without a value the arguments stand in place of the image's command, after its
+  // entrypoint or alone. (Mesos' rule takes the first word of the command for the program then.)
+  bool argumentsReplaceCommand = false;
   std::map<std::string, std::string> environment;
   // "uid", "uid:gid", "name" or "name:group", looked up in the container's root file system; unset: the image's user.
   std::optional<std::string> user;
@@ -51,16 +54,20 @@ struct Resources {
 };
 
 struct Volume {
-  enum class Source { HostPath, SandboxPath };
+  enum class Source { HostPath, SandboxPath, Tmpfs };
   enum class Propagation { Private, HostToContainer, Bidirectional };
 
   Source source = Source::HostPath;
-  // HostPath: absolute, must exist. SandboxPath: relative to the container's own sandbox, made when missing.
+  // HostPath: absolute, must exist. SandboxPath: relative to the container's own sandbox, made when missing. Tmpfs: "",
+  // a new file system in memory, which counts as the container's.
   std::string path;
   // Absolute, or relative to the sandbox; made when missing.
   std::string containerPath;
   bool readOnly = false;
   Propagation propagation = Propagation::HostToContainer;
+  // Of a Tmpfs, as tmpfs(5) and mount(8) spell them: "size=64m", "mode=1777", "noexec"; nosuid, nodev and noexec unless
+  // their opposites are among them.
+  std::vector<std::string> tmpfsOptions;
 
   bool operator==(const Volume&) const = default;
 };

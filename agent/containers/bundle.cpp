@@ -210,7 +210,9 @@ Result<std::vector<std::string>> commandLine(const Command& command, const oci::
     return program(*command.value, command.arguments);
   }
   std::vector<std::string> line = image.entrypoint;
-  if (!command.arguments.empty()) {
+  if (command.argumentsReplaceCommand && !command.arguments.empty()) {
+    append(line, command.arguments);
+  } else if (!command.arguments.empty()) {
     if (line.empty() && !image.cmd.empty()) line.push_back(image.cmd.front());
     if (line.empty()) return Error::invalid("command.value", "must be set: the image has no entrypoint and no command");
     append(line, command.arguments);

@@ -23,6 +23,7 @@ using nlohmann::json;
 constexpr std::pair<Volume::Source, std::string_view> kSources[] = {
     {Volume::Source::HostPath, "host_path"},
     {Volume::Source::SandboxPath, "sandbox_path"},
+    {Volume::Source::Tmpfs, "tmpfs"},
 };
 constexpr std::pair<Volume::Propagation, std::string_view> kPropagations[] = {
     {Volume::Propagation::Private, "private"},
@@ -66,6 +67,7 @@ json fromCommand(const Command& command) {
   json object = {{"shell", command.shell}};
   set(object, "value", command.value);
   setFilled(object, "arguments", command.arguments);
+  setIf(object, "arguments_replace_command", command.argumentsReplaceCommand);
   setFilled(object, "environment", command.environment);
   set(object, "user", command.user);
   set(object, "working_directory", command.workingDirectory);
@@ -89,6 +91,7 @@ json fromVolume(const Volume& volume) {
                  {"container_path", volume.containerPath},
                  {"propagation", spell(kPropagations, volume.propagation)}};
   setIf(object, "read_only", volume.readOnly);
+  setFilled(object, "tmpfs_options", volume.tmpfsOptions);
   return object;
 }
 
@@ -222,6 +225,7 @@ Command readCommand(Reader from) {
   from.read("shell", command.shell);
   from.read("value", command.value);
   from.read("arguments", command.arguments);
+  from.read("arguments_replace_command", command.argumentsReplaceCommand);
   from.read("environment", command.environment);
   from.read("user", command.user);
   from.read("working_directory", command.workingDirectory);
@@ -246,6 +250,7 @@ Volume readVolume(Reader from) {
   from.read("container_path", volume.containerPath);
   from.read("propagation", kPropagations, volume.propagation);
   from.read("read_only", volume.readOnly);
+  from.read("tmpfs_options", volume.tmpfsOptions);
   return volume;
 }
 

@@ -132,7 +132,8 @@ struct TaskRequest {
   // The role its resources are allocated to.
   std::string role;
   // Its id is the task's container id, made up by whoever launches it. The environment is what the task asked for: the
-  // variables that the agent promises are added at the launch. `command.user` is set.
+  // variables that the agent promises are added at the launch. `command.user` is set, except for a container of type
+  // DOCKER that goes by its image's user.
   isolators::ContainerRequest container;
   std::vector<Uri> uris;
   // How long it may go on after it was asked to end; unset: the agent's default.

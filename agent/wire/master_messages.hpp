@@ -20,10 +20,6 @@ namespace gantry::agent::wire {
 struct TaskDefaults {
   // The network that containers of type DOCKER with the network BRIDGE join.
   std::string bridgeNetwork = "bridge";
-  // A task without a limit of its own gets no more cpus than it requests (--cgroups_enable_cfs).
-  bool capCpus = false;
-  // A task runs as the user it names, otherwise as the agent's (--switch_user).
-  bool switchUser = true;
 };
 
 // --- registration

@@ -23,8 +23,6 @@ class Call_LaunchNestedContainerSession;
 
 namespace gantry::agent::wire {
 
-struct TaskDefaults;
-
 // `field` is where the message stands in the call, for errors: "kill_container.container_id".
 Result<ContainerId> containerIdFrom(const mesos::v1::ContainerID& message, std::string_view field);
 void writeContainerId(const ContainerId& id, mesos::v1::ContainerID& message);
@@ -42,8 +40,7 @@ Result<Window> windowFrom(const mesos::v1::TTYInfo& message, const std::string& 
 Result<isolators::Resources> resourcesFrom(const mesos::v1::agent::Call_LaunchContainer& launch,
                                            const std::string& field);
 // Of a command task. Its memory is never below what Mesos gives the smallest one; disk is not enforced.
-Result<isolators::Resources> resourcesFrom(const mesos::v1::TaskInfo& task, const std::string& field,
-                                           const TaskDefaults& defaults);
+Result<isolators::Resources> resourcesFrom(const mesos::v1::TaskInfo& task, const std::string& field);
 
 Result<isolators::ContainerRequest> requestFrom(const mesos::v1::agent::Call_LaunchContainer& launch,
                                                 const std::string& field);

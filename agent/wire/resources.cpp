@@ -4,7 +4,6 @@
 #include <cmath>
 #include <limits>
 
-#include "agent/wire/master_messages.hpp"
 #include "agent/wire/messages.hpp"
 
 namespace gantry::agent::wire {
@@ -155,8 +154,7 @@ Result<Resources> resourcesFrom(const mesos::v1::agent::Call_LaunchContainer& la
   return resources;
 }
 
-Result<Resources> resourcesFrom(const mesos::v1::TaskInfo& task, const std::string& field,
-                                const TaskDefaults& defaults) {
+Result<Resources> resourcesFrom(const mesos::v1::TaskInfo& task, const std::string& field) {
   Resources resources;
   for (int i = 0; i < task.resources_size(); ++i) {
     TRY_VOID(addTaskResource(task.resources(i), field + ".resources[" + std::to_string(i) + "]", resources));
@@ -166,7 +164,6 @@ Result<Resources> resourcesFrom(const mesos::v1::TaskInfo& task, const std::stri
   }
   resources.memory = std::max(resources.memory.value_or(Bytes{}), kLeastTaskMemory);
   if (resources.memoryLimit) resources.memoryLimit = std::max(*resources.memoryLimit, kLeastTaskMemory);
-  if (defaults.capCpus && resources.cpus && !resources.cpusLimit) resources.cpusLimit = resources.cpus;
   return resources;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "agent/wire/container_info.hpp"
+#include "agent/wire/docker_container.hpp"
 #include "agent/wire/encoding.hpp"
 #include "agent/wire/identifiers.hpp"
 #include "agent/wire/messages.hpp"
@@ -75,11 +76,12 @@ std::string allocationRole(const TaskInfo& task, const tasks::Framework& framewo
   return framework.roles.empty() ? "*" : framework.roles.front();
 }
 
-Result<void> readMesosTask(const TaskInfo& task, ContainerRequest& into) {
+Result<void> readMesosTask(const TaskInfo& task, const tasks::Framework& framework, ContainerRequest& into) {
   mesos::v1::CommandInfo command = task.command();
   // As in Mesos, which does not look at them then.
   if (command.shell()) command.clear_arguments();
   TRY(into.command, commandFrom(command, "task.command"));
+  if (!into.command.user) into.command.user = framework.user;
   if (!task.has_container()) return {};
   mesos::v1::ContainerInfo container = task.container();
   // The container of a task has cgroups of its own whatever this says (reference: containerizer, 5.1).
@@ -149,10 +151,13 @@ Result<TaskRequest> taskRequestFrom(const TaskInfo& message, const tasks::Framew
   request.executor = request.id;
   request.name = message.name();
   request.role = allocationRole(message, framework);
-  TRY(request.container.resources, resourcesFrom(message, "task", defaults));
-  TRY_VOID(readMesosTask(message, request.container));
+  TRY(request.container.resources, resourcesFrom(message, "task"));
+  if (message.container().type() == mesos::v1::ContainerInfo::DOCKER && message.has_container()) {
+    TRY_VOID(readDockerTask(message, defaults, request.container));
+  } else {
+    TRY_VOID(readMesosTask(message, framework, request.container));
+  }
   TRY_VOID(checkHasProgram(request.container));
-  if (!request.container.command.user) request.container.command.user = framework.user;
   TRY(request.uris, urisFrom(message.command()));
   TRY(request.killGrace, durationFrom(message.kill_policy().has_grace_period(), message.kill_policy().grace_period(),
                                       "task.kill_policy.grace_period"));

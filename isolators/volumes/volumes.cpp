@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <array>
+#include <cctype>
 #include <string_view>
 #include <vector>
 
@@ -62,6 +64,27 @@ Result<void> checkShared(const std::string& field, const std::string& path) {
   return Error::invalid(field, fmt::format("bidirectional needs a shared mount, and '{}' is not on one", path));
 }
 
+// Words, and the parameters of tmpfs(5) with values that are its own.
+Result<void> checkTmpfs(const std::string& field, const Volume& volume) {
+  constexpr std::array<std::string_view, 12> kFlags = {"ro",   "rw",     "suid",    "nosuid",   "dev",        "nodev",
+                                                       "exec", "noexec", "noatime", "relatime", "nodiratime", "sync"};
+  constexpr std::array<std::string_view, 6> kParameters = {"size", "nr_blocks", "nr_inodes", "mode", "uid", "gid"};
+  if (!volume.path.empty()) return Error::invalid(field + ".host_path", "a tmpfs has no source");
+  if (!isAbsolute(volume.containerPath)) return Error::invalid(field + ".container_path", "must be absolute");
+  for (const std::string& option : volume.tmpfsOptions) {
+    const std::string_view name = std::string_view(option).substr(0, option.find('='));
+    const bool hasValue = name.size() < option.size();
+    const bool known = hasValue ? std::ranges::find(kParameters, name) != kParameters.end()
+                                : std::ranges::find(kFlags, name) != kFlags.end();
+    const bool isPlain = std::ranges::all_of(option.substr(std::min(name.size() + 1, option.size())),
+                                             [](unsigned char c) { return std::isalnum(c) != 0 || c == '%'; });
+    if (!known || !isPlain) {
+      return Error::invalid(field + ".tmpfs_options", fmt::format("'{}' is no option of a tmpfs", option));
+    }
+  }
+  return {};
+}
+
 Result<void> checkVolume(const std::string& field, const Volume& volume, bool hasImage) {
   TRY_VOID(checkText(field + ".container_path", volume.containerPath));
   const std::string target = normal(volume.containerPath);
@@ -76,6 +99,7 @@ Result<void> checkVolume(const std::string& field, const Volume& volume, bool ha
     }
   }
   if (target == "/") return Error::invalid(field + ".container_path", "must not be the root directory");
+  if (volume.source == Source::Tmpfs) return checkTmpfs(field, volume);
 
   const bool onHost = volume.source == Source::HostPath;
   const std::string source = field + (onHost ? ".host_path" : ".source.sandbox_path");
@@ -126,7 +150,16 @@ std::vector<std::string> mountOptions(const Volume& volume) {
   return options;
 }
 
+oci::Mount tmpfsFor(const Volume& volume) {
+  oci::Mount mount{.destination = normal(volume.containerPath), .type = "tmpfs", .source = "tmpfs"};
+  mount.options = {"nosuid", "nodev", "noexec"};
+  // A later word undoes an earlier one.
+  mount.options.insert(mount.options.end(), volume.tmpfsOptions.begin(), volume.tmpfsOptions.end());
+  return mount;
+}
+
 Result<oci::Mount> mountFor(const Volume& volume, const Container& container, const std::string& sandbox) {
+  if (volume.source == Source::Tmpfs) return tmpfsFor(volume);
   oci::Mount mount{.type = "bind", .options = mountOptions(volume)};
   if (volume.source == Source::HostPath) {
     mount.source = normal(volume.path);

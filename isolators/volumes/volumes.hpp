@@ -1,4 +1,5 @@
-// Volumes: directories and files of the host, and of the container's own sandbox, mounted where the request says.
+// Volumes: directories and files of the host and of the container's own sandbox, and file systems in memory, mounted
+// where the request says.
 #pragma once
 
 #include <string>
@@ -15,6 +16,7 @@ namespace gantry::isolators {
 // - Without an image the container has the host's files: an absolute container path must exist.
 // - Read-only volumes are so with everything mounted below them.
 // - Bidirectional propagation needs a host path that is on a shared mount.
+// - A tmpfs has the options that tmpfs(5) knows; it is mounted at an absolute container path.
 //
 // Volumes that point into the sandbox are found without following a symlink out of it, since the container writes
 // there. Makes directories in the sandbox, which go with it, and nothing else.

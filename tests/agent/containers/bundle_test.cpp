@@ -66,6 +66,7 @@ const Command kArguments{.shell = false, .arguments = {"a", "b"}};
 const Command kValue{.shell = false, .value = "/bin/x"};
 const Command kValueAndArguments{.shell = false, .value = "/bin/x", .arguments = {"x", "b"}};
 const Command kShell{.value = "a | b"};
+const Command kDocker{.shell = false, .arguments = {"a", "b"}, .argumentsReplaceCommand = true};
 
 INSTANTIATE_TEST_SUITE_P(
     Rows, CommandLineTable,
@@ -77,6 +78,9 @@ INSTANTIATE_TEST_SUITE_P(
                     CommandRow{"ArgumentsNoYes", kArguments, {}, {"c", "d"}, {"c", "a", "b"}},
                     CommandRow{"ArgumentsYesNo", kArguments, {"e", "f"}, {}, {"e", "f", "a", "b"}},
                     CommandRow{"ArgumentsYesYes", kArguments, {"e"}, {"c"}, {"e", "a", "b"}},
+                    CommandRow{"DockerNoNo", kDocker, {}, {}, {"a", "b"}},
+                    CommandRow{"DockerNoYes", kDocker, {}, {"c", "d"}, {"a", "b"}},
+                    CommandRow{"DockerYesYes", kDocker, {"e"}, {"c"}, {"e", "a", "b"}},
                     CommandRow{"Value", kValue, {"e"}, {"c"}, {"/bin/x"}},
                     CommandRow{"ValueAndArguments", kValueAndArguments, {"e"}, {"c"}, {"/bin/x", "b"}},
                     CommandRow{"EmptyValue", {.shell = false, .value = ""}, {"e"}, {"c"}, {}},

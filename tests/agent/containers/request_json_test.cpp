@@ -17,6 +17,7 @@ ContainerRequest requestWithEverySet() {
   request.command.shell = false;
   request.command.value = "/bin/echo";
   request.command.arguments = {"echo", "a b", ""};
+  request.command.argumentsReplaceCommand = true;
   request.command.environment = {{"A", "1"}, {"EMPTY", ""}};
   request.command.user = "1000:users";
   request.command.workingDirectory = "/srv";
@@ -31,6 +32,8 @@ ContainerRequest requestWithEverySet() {
                              .containerPath = "/data",
                              .readOnly = true,
                              .propagation = Volume::Propagation::Bidirectional});
+  request.volumes.push_back(
+      {.source = Volume::Source::Tmpfs, .containerPath = "/run", .tmpfsOptions = {"size=64m", "exec"}});
   request.networks.push_back(
       {.name = "bridge",
        .portMappings = {{.hostPort = 0, .containerPort = 53, .protocol = PortMapping::Protocol::Udp}},

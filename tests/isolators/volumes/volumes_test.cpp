@@ -127,5 +127,28 @@ TEST_F(VolumesTest, ASandboxPathIsRelativeAndNotShared) {
   EXPECT_EQ(refusal(with(volume)), "volumes[0].mount_propagation: bidirectional is for host paths");
 }
 
+TEST_F(VolumesTest, MountsFileSystemsInMemory) {
+  const Volume tmpfs{
+      .source = Volume::Source::Tmpfs, .containerPath = "/run/x", .tmpfsOptions = {"exec", "size=64m", "mode=1777"}};
+  EXPECT_EQ(refusal(with(tmpfs)), "");
+  const oci::Mount mount = prepare(with(tmpfs))->mounts.front();
+  EXPECT_EQ(mount.type, "tmpfs");
+  EXPECT_EQ(mount.destination, "/run/x");
+  EXPECT_EQ(mount.options, (std::vector<std::string>{"nosuid", "nodev", "noexec", "exec", "size=64m", "mode=1777"}));
+}
+
+TEST_F(VolumesTest, KnowsTheOptionsOfATmpfs) {
+  const auto options = [](std::string option, std::string path = "/run") {
+    return refusal(
+        with({.source = Volume::Source::Tmpfs, .containerPath = std::move(path), .tmpfsOptions = {std::move(option)}}));
+  };
+  EXPECT_EQ(options("size=50%"), "");
+  EXPECT_EQ(options("bind"), "volumes[0].tmpfs_options: 'bind' is no option of a tmpfs");
+  EXPECT_EQ(options("size"), "volumes[0].tmpfs_options: 'size' is no option of a tmpfs");
+  EXPECT_EQ(options("size=1,lowerdir=/"), "volumes[0].tmpfs_options: 'size=1,lowerdir=/' is no option of a tmpfs");
+  EXPECT_EQ(options("ro", "run"), "volumes[0].container_path: must be absolute");
+  EXPECT_EQ(options("ro", "/proc/x"), "volumes[0].container_path: '/proc/x' is in /proc");
+}
+
 }  // namespace
 }  // namespace gantry::isolators
