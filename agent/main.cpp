@@ -14,6 +14,7 @@
 #include "agent/config/load.hpp"
 #include "agent/containers/engine.hpp"
 #include "agent/images/node_images.hpp"
+#include "agent/images/unused.hpp"
 #include "agent/master/link.hpp"
 #include "agent/master_settings.hpp"
 #include "agent/metrics/agent_metrics.hpp"
@@ -263,6 +264,15 @@ async::Task<Result<ImageStore::Pruned>> pruneOnce(const Running* running) {
   co_return co_await running->images.prune(std::move(inUse));
 }
 
+// PRUNE_IMAGES: the images that no container uses, and what only they needed.
+async::Task<Result<void>> pruneUnused(Engine* engine, NodeImages* images, std::string registry,
+                                      std::vector<std::string> excluded) {
+  CO_TRY(std::set<std::string> inUse, engine->layersInUse());
+  CO_TRY_VOID(forgetUnused(*images, inUse, excluded, registry));
+  CO_TRY_VOID(co_await images->prune(std::move(inUse)));
+  co_return Result<void>();
+}
+
 async::Task<> pruneImages(const Running* running) {
   while (true) {
     const auto pruned = co_await pruneOnce(running);
@@ -368,6 +378,7 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   }
   TRY(const Programs programs, findPrograms(config));
   TRY(fetcher::PullRequest pulls, pullTemplate(config));
+  const std::string defaultRegistry = pulls.defaultRegistry;
   TRY_VOID(prepareDirectories(config));
   TRY(const kernel::Fd lock, lockDirectory(config.workDir.text));
   TRY(const kernel::Fd runtimeLock, lockDirectory(config.runtimeDir.text));
@@ -424,6 +435,9 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   };
   served.tasks = [&taskManager] { return taskManager.snapshot(); };
   served.taskCounters = [&taskManager] { return taskManager.counters(); };
+  served.pruneImages = [&engine, store = images.get(), defaultRegistry](std::vector<std::string> excluded) {
+    return pruneUnused(&engine, store, defaultRegistry, std::move(excluded));
+  };
   api::Api api(executor, engine, *images, std::move(served));
   http::Router router;
   api.addRoutes(router);

@@ -11,6 +11,7 @@
 #include "agent/api/logging_level.hpp"
 #include "agent/api/logs.hpp"
 #include "agent/api/operator_calls.hpp"
+#include "agent/api/state_paths.hpp"
 #include "agent/api/streams.hpp"
 
 namespace gantry::agent::api {
@@ -44,7 +45,8 @@ struct Api::Parts {
         files(containers, settings),
         disabledPaths(settings.disabledPaths),
         streams(executor, containers, settings.heartbeat),
-        calls(containers, streams, std::move(settings)),
+        state(containers, settings),
+        calls(containers, streams, logging, std::move(settings)),
         containerPaths(containers, streams),
         logs(executor, containers),
         imagePaths(executor, images) {}
@@ -54,6 +56,7 @@ struct Api::Parts {
   FilePaths files;
   std::vector<std::string> disabledPaths;
   Streams streams;
+  StatePaths state;
   OperatorCalls calls;
   ContainerPaths containerPaths;
   Logs logs;
@@ -72,6 +75,7 @@ void Api::addRoutes(http::Router& router) {
   parts_->info.addRoutes(router, [this] { return !parts_->recovering; });
   parts_->logging.addRoutes(router);
   parts_->files.addRoutes(router);
+  parts_->state.addRoutes(router);
   parts_->calls.addRoutes(router);
   parts_->containerPaths.addRoutes(router);
   parts_->logs.addRoutes(router);

@@ -34,10 +34,15 @@ struct Settings {
   std::function<AgentFacts()> facts = [] { return AgentFacts(); };
   std::function<tasks::Snapshot()> tasks = [] { return tasks::Snapshot(); };
   std::function<tasks::TaskCounters()> taskCounters = [] { return tasks::TaskCounters(); };
+  // What others count under Mesos' names ("containerizer/fetcher/…"), for /metrics/snapshot.
+  std::function<std::map<std::string, double>()> moreMetrics = [] { return std::map<std::string, double>(); };
   // The file that the agent's log ends up in, for /slave/log; "" when nobody said.
   std::string externalLogFile;
   // Paths that are answered with 403.
   std::vector<std::string> disabledPaths;
+  // Forgets the images that no container uses, but for these, and deletes what only they needed.
+  std::function<async::Task<Result<void>>(std::vector<std::string> excluded)> pruneImages =
+      [](std::vector<std::string>) -> async::Task<Result<void>> { co_return Result<void>(); };
   // The text of GET /metrics.
   std::function<std::string()> metrics = [] { return std::string(); };
 };

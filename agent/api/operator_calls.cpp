@@ -1,8 +1,13 @@
 #include "agent/api/operator_calls.hpp"
 
+#include <set>
+
+#include "agent/api/executors.hpp"
+#include "agent/api/mesos_metrics.hpp"
 #include "agent/api/negotiation.hpp"
 #include "agent/api/reply.hpp"
 #include "agent/api/sandbox_files.hpp"
+#include "agent/wire/node_state.hpp"
 #include "agent/wire/response.hpp"
 
 namespace gantry::agent::api {
@@ -73,25 +78,58 @@ async::Task<http::Response> OperatorCalls::answer(wire::Call call, wire::Media m
   if (auto* waitCall = std::get_if<wire::WaitContainer>(&call)) co_return co_await wait(std::move(*waitCall), media);
   if (auto* killCall = std::get_if<wire::KillContainer>(&call)) co_return co_await kill(std::move(*killCall));
   if (auto* removeCall = std::get_if<wire::RemoveContainer>(&call)) co_return co_await remove(std::move(*removeCall));
-  if (std::holds_alternative<wire::GetHealth>(call)) co_return encoded(wire::encodeHealth(true, media), media);
-  if (std::holds_alternative<wire::GetVersion>(call)) {
-    co_return encoded(wire::encodeVersion(settings_.build, media), media);
+  if (auto* pruneCall = std::get_if<wire::PruneImages>(&call)) co_return co_await prune(std::move(*pruneCall));
+  co_return answerAtOnce(call, media);
+}
+
+http::Response OperatorCalls::answerAtOnce(const wire::Call& call, wire::Media media) {
+  if (auto body = describe(call, media)) return encoded(*std::move(body), media);
+  if (const auto* get = std::get_if<wire::GetContainers>(&call)) return containers(*get, media);
+  if (const auto* set = std::get_if<wire::SetLoggingLevel>(&call)) {
+    logging_.raise(set->level, set->duration);
+    return http::Response(200);
   }
-  if (std::holds_alternative<wire::GetFlags>(call)) co_return encoded(wire::encodeFlags(settings_.flags, media), media);
-  if (const auto* get = std::get_if<wire::GetContainers>(&call)) co_return containers(*get, media);
   if (const auto* list = std::get_if<wire::ListFiles>(&call)) {
     const auto files = listFiles(attachments(), list->path);
-    co_return files ? encoded(wire::encodeFileList(*files, media), media) : fileFailure(files.error());
+    return files ? encoded(wire::encodeFileList(*files, media), media) : fileFailure(files.error());
   }
   if (const auto* read = std::get_if<wire::ReadFile>(&call)) {
     auto content = readFileAt(attachments(), read->path, read->offset, read->length);
-    if (!content) co_return fileFailure(content.error());
-    co_return encoded(wire::encodeFileContent(content->size, std::move(content->data), media), media);
+    if (!content) return fileFailure(content.error());
+    return encoded(wire::encodeFileContent(content->size, std::move(content->data), media), media);
   }
   if (std::holds_alternative<wire::AttachInput>(call)) {
-    co_return http::textResponse(415, "ATTACH_CONTAINER_INPUT needs the Content-Type application/recordio");
+    return http::textResponse(415, "ATTACH_CONTAINER_INPUT needs the Content-Type application/recordio");
   }
-  co_return http::textResponse(501, "type: " + std::get<wire::NotServed>(call).type + " is not served by this agent");
+  return http::textResponse(501, "type: " + std::get<wire::NotServed>(call).type + " is not served by this agent");
+}
+
+std::optional<std::string> OperatorCalls::describe(const wire::Call& call, wire::Media media) const {
+  const auto is = [&call]<typename T>(const T&) { return std::holds_alternative<T>(call); };
+  const auto identity = [this] {
+    AgentFacts facts = settings_.facts();
+    return wire::AgentIdentity{std::move(facts.id), std::move(facts.pid), std::move(facts.ip)};
+  };
+  if (is(wire::GetHealth())) return wire::encodeHealth(true, media);
+  if (is(wire::GetVersion())) return wire::encodeVersion(settings_.build, media);
+  if (is(wire::GetFlags())) return wire::encodeFlags(settings_.flags, media);
+  if (is(wire::GetState())) return wire::encodeState(settings_.tasks(), identity(), media);
+  if (is(wire::GetTasks())) return wire::encodeTasks(settings_.tasks(), identity(), media);
+  if (is(wire::GetExecutors())) return wire::encodeExecutors(settings_.tasks(), media);
+  if (is(wire::GetFrameworks())) return wire::encodeFrameworks(settings_.tasks(), media);
+  if (is(wire::GetOperations())) return wire::encodeOperations(media);
+  if (is(wire::GetResourceProviders())) return wire::encodeResourceProviders(media);
+  if (is(wire::GetLoggingLevel())) return wire::encodeLoggingLevel(logging_.level(), media);
+  if (is(wire::GetAgent())) {
+    const AgentFacts facts = settings_.facts();
+    return wire::encodeAgent(facts.info, settings_.tasks().drain, facts.drainStarted, media);
+  }
+  if (is(wire::GetMetrics())) {
+    auto metrics = mesosMetrics(settings_.facts(), settings_.tasks(), settings_.taskCounters(), HostLoad::measure());
+    metrics.merge(settings_.moreMetrics());
+    return wire::encodeMetrics(metrics, media);
+  }
+  return std::nullopt;
 }
 
 Attachments OperatorCalls::attachments() const {
@@ -121,16 +159,27 @@ async::Task<http::Response> OperatorCalls::remove(wire::RemoveContainer call) {
   co_return http::textResponse(500, removed.error().message());
 }
 
-// As Mesos': what has ended is not listed, and without an option only containers of executors are, which a standalone
-// agent has none of.
+async::Task<http::Response> OperatorCalls::prune(wire::PruneImages call) {
+  const auto pruned = co_await settings_.pruneImages(std::move(call.excluded));
+  co_return pruned ? http::Response(200) : containerFailure(pruned.error());
+}
+
+// As Mesos': what has ended is not listed; without an option only containers of executors are.
 http::Response OperatorCalls::containers(wire::GetContainers call, wire::Media media) {
   std::vector<wire::ContainerEntry> entries;
+  std::set<ContainerId> ofExecutors;
+  for (ExecutorView& view : viewExecutors(settings_.tasks(), containers_)) {
+    ofExecutors.insert(view.status.container->id());
+    wire::ContainerEntry entry{std::move(view.status), {}, std::move(view.usage), view.measured};
+    entry.executor = {std::move(view.framework), std::move(view.id), std::move(view.name)};
+    entries.push_back(std::move(entry));
+  }
   for (ContainerStatus& status : containers_.list()) {
     const ContainerId& id = status.container->id();
-    if (status.phase == Phase::Exited) continue;
+    if (status.phase == Phase::Exited || ofExecutors.contains(id)) continue;
     if (!(id.isNested() ? call.showNested : call.showStandalone)) continue;
     auto usage = containers_.usage(id);
-    wire::ContainerEntry entry{std::move(status), std::nullopt, Clock::now()};
+    wire::ContainerEntry entry{std::move(status), std::nullopt, std::nullopt, Clock::now()};
     if (usage) entry.usage = std::move(*usage);
     entries.push_back(std::move(entry));
   }

@@ -42,6 +42,38 @@ Result<Call> readFileFrom(const mesos::v1::agent::Call::ReadFile& message) {
   return Call(std::move(call));
 }
 
+Result<std::chrono::nanoseconds> durationFrom(const mesos::v1::DurationInfo& message, const std::string& field) {
+  if (message.nanoseconds() >= 0) return std::chrono::nanoseconds(message.nanoseconds());
+  return Error::invalid(field + ".nanoseconds", "must not be negative");
+}
+
+Result<Call> metricsFrom(const mesos::v1::agent::Call::GetMetrics& message) {
+  GetMetrics call;
+  if (message.has_timeout()) {
+    TRY(call.timeout, durationFrom(message.timeout(), "get_metrics.timeout"));
+  }
+  return Call(call);
+}
+
+Result<Call> loggingLevelFrom(const mesos::v1::agent::Call::SetLoggingLevel& message) {
+  TRY(const auto duration, durationFrom(message.duration(), "set_logging_level.duration"));
+  return Call(SetLoggingLevel{message.level(), duration});
+}
+
+Result<Call> pruneFrom(const mesos::v1::agent::Call::PruneImages& message) {
+  PruneImages call;
+  for (int i = 0; i < message.excluded_images_size(); ++i) {
+    const auto& image = message.excluded_images(i);
+    const std::string field = "prune_images.excluded_images[" + std::to_string(i) + "]";
+    if (image.type() != mesos::v1::Image::DOCKER) {
+      return Error(Code::Unsupported, field + ".type: only DOCKER images are supported");
+    }
+    if (image.docker().name().empty()) return Error::invalid(field + ".docker.name", "is required");
+    call.excluded.push_back(image.docker().name());
+  }
+  return Call(std::move(call));
+}
+
 Result<Call> callFrom(const Message& message) {
   switch (message.type()) {
     case Message::GET_HEALTH:
@@ -50,6 +82,30 @@ Result<Call> callFrom(const Message& message) {
       return Call(GetVersion{});
     case Message::GET_FLAGS:
       return Call(GetFlags{});
+    case Message::GET_STATE:
+      return Call(GetState{});
+    case Message::GET_TASKS:
+      return Call(GetTasks{});
+    case Message::GET_EXECUTORS:
+      return Call(GetExecutors{});
+    case Message::GET_FRAMEWORKS:
+      return Call(GetFrameworks{});
+    case Message::GET_AGENT:
+      return Call(GetAgent{});
+    case Message::GET_OPERATIONS:
+      return Call(GetOperations{});
+    case Message::GET_RESOURCE_PROVIDERS:
+      return Call(GetResourceProviders{});
+    case Message::GET_LOGGING_LEVEL:
+      return Call(GetLoggingLevel{});
+    case Message::GET_METRICS:
+      if (!message.has_get_metrics()) return missing("get_metrics");
+      return metricsFrom(message.get_metrics());
+    case Message::SET_LOGGING_LEVEL:
+      if (!message.has_set_logging_level()) return missing("set_logging_level");
+      return loggingLevelFrom(message.set_logging_level());
+    case Message::PRUNE_IMAGES:
+      return pruneFrom(message.prune_images());
     case Message::GET_CONTAINERS:
       return Call(GetContainers{message.get_containers().show_nested(), message.get_containers().show_standalone()});
     case Message::LAUNCH_CONTAINER: {

@@ -2,11 +2,13 @@
 // does not act on are refused by name, so that a call that was understood is a call that can be carried out.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
+#include <vector>
 
 #include "agent/containers/manager.hpp"
 #include "agent/wire/media.hpp"
@@ -19,6 +21,30 @@ namespace gantry::agent::wire {
 struct GetHealth {};
 struct GetVersion {};
 struct GetFlags {};
+
+struct GetState {};
+struct GetTasks {};
+struct GetExecutors {};
+struct GetFrameworks {};
+struct GetAgent {};
+struct GetOperations {};
+struct GetResourceProviders {};
+struct GetLoggingLevel {};
+
+struct GetMetrics {
+  // How long the answer may take; ours are never that slow.
+  std::optional<std::chrono::nanoseconds> timeout;
+};
+
+struct SetLoggingLevel {
+  std::uint32_t level = 0;
+  std::chrono::nanoseconds duration{};
+};
+
+struct PruneImages {
+  // References of images to be kept.
+  std::vector<std::string> excluded;
+};
 
 struct GetContainers {
   // Without either only containers of executors are meant.
@@ -71,8 +97,10 @@ struct NotServed {
   std::string type;
 };
 
-using Call = std::variant<GetHealth, GetVersion, GetFlags, GetContainers, LaunchContainer, WaitContainer, KillContainer,
-                          RemoveContainer, ListFiles, ReadFile, LaunchSession, AttachOutput, AttachInput, NotServed>;
+using Call = std::variant<GetHealth, GetVersion, GetFlags, GetState, GetTasks, GetExecutors, GetFrameworks, GetAgent,
+                          GetOperations, GetResourceProviders, GetMetrics, GetLoggingLevel, SetLoggingLevel,
+                          GetContainers, LaunchContainer, WaitContainer, KillContainer, RemoveContainer, ListFiles,
+                          ReadFile, LaunchSession, AttachOutput, AttachInput, PruneImages, NotServed>;
 
 // InvalidArgument and Unsupported name the field and the reason.
 Result<Call> parseCall(std::string_view body, Media media);

@@ -128,6 +128,11 @@ std::string encodeContainers(const std::vector<ContainerEntry>& containers, Medi
   auto& part = *response.mutable_get_containers();
   for (const ContainerEntry& entry : containers) {
     auto& message = *part.add_containers();
+    if (entry.executor) {
+      message.mutable_framework_id()->set_value(entry.executor->framework);
+      message.mutable_executor_id()->set_value(entry.executor->id);
+      message.set_executor_name(entry.executor->name);
+    }
     writeContainerId(entry.status.container->id(), *message.mutable_container_id());
     toMessage(entry.status, *message.mutable_container_status());
     if (entry.usage) toMessage(*entry.usage, entry.measured, *message.mutable_resource_statistics());

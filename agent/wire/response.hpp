@@ -39,6 +39,13 @@ std::string encodeFileContent(std::uint64_t size, std::string data, Media media)
 
 struct ContainerEntry {
   ContainerStatus status;
+  // Of a task; without one the container is a standalone or a nested one.
+  struct Executor {
+    std::string framework;
+    std::string id;
+    std::string name;
+  };
+  std::optional<Executor> executor;
   std::optional<isolators::Usage> usage;
   // When the usage was measured.
   Clock::time_point measured;

@@ -1,3 +1,4 @@
+#include <agent/wire/mesos_v1_agent.pb.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/descriptor.pb.h>
 #include <google/protobuf/message.h>
@@ -79,7 +80,8 @@ json jsonOf(const Message& message) {
   for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
     const FieldDescriptor& field = *message.GetDescriptor()->field(i);
     if (field.is_repeated()) {
-      if (access.FieldSize(message, &field) == 0) continue;
+      const bool isWritten = field.options().GetExtension(mesos::v1::agent::written_empty);
+      if (access.FieldSize(message, &field) == 0 && !isWritten) continue;
       object[field.name()] = field.is_map() ? mapOf(message, field) : arrayOf(message, field);
     } else if (access.HasField(message, &field) || (field.has_default_value() && !field.options().deprecated())) {
       object[field.name()] = jsonOf(message, field, -1);

@@ -45,7 +45,8 @@ TEST_F(Served, RefusesBadInputWithASentence) {
   EXPECT_EQ(refused("{}"), "400 type: is required");
   EXPECT_EQ(refused("not json").substr(0, 17), "400 body: is not ");
   EXPECT_EQ(refused(std::string(1000, '[')), "400 body: is nested more than 200 levels deep");
-  EXPECT_EQ(refused(R"({"type":"GET_STATE"})"), "501 type: GET_STATE is not served by this agent");
+  EXPECT_EQ(refused(R"({"type":"MARK_RESOURCE_PROVIDER_GONE"})"),
+            "501 type: MARK_RESOURCE_PROVIDER_GONE is not served by this agent");
   EXPECT_EQ(refused(R"({"type":"UNKNOWN"})"), "501 type: UNKNOWN is not served by this agent");
   EXPECT_EQ(refused(R"({"type":"ATTACH_CONTAINER_INPUT"})").substr(0, 3), "415");
   EXPECT_EQ(call(std::string(100'000, ' ')).status, 413);

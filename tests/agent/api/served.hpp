@@ -25,10 +25,11 @@ class Served : public ::testing::Test {
  protected:
   static constexpr auto kPatience = 10s;
 
-  Served()
+  Served() : Served(settings()) {}
+  explicit Served(Settings settings)
       : directory_(makeDirectory()),
         manager_(loop_.get_executor(), directory_),
-        api_(loop_.get_executor(), manager_, store_, settings()) {
+        api_(loop_.get_executor(), manager_, store_, std::move(settings)) {
     http::Router router;
     api_.addRoutes(router);
     http::ServerLimits limits;
@@ -70,6 +71,15 @@ class Served : public ::testing::Test {
     return manager_.container(id);
   }
 
+  static Settings settings() {
+    Settings settings;
+    settings.build = {"1.2.3", "2023-11-14 22:13:20", 1700000000, "bob"};
+    settings.flags = {{"port", "5051"}};
+    settings.heartbeat = 20ms;
+    settings.metrics = [] { return std::string("gantry_up 1\n"); };
+    return settings;
+  }
+
   std::string directory_;
   async::Loop loop_;
   fakes::Manager manager_;
@@ -82,14 +92,6 @@ class Served : public ::testing::Test {
   static std::string makeDirectory() {
     std::string name = "/tmp/gantry-api-XXXXXX";
     return ::mkdtemp(name.data());
-  }
-  static Settings settings() {
-    Settings settings;
-    settings.build = {"1.2.3", "2023-11-14 22:13:20", 1700000000, "bob"};
-    settings.flags = {{"port", "5051"}};
-    settings.heartbeat = 20ms;
-    settings.metrics = [] { return std::string("gantry_up 1\n"); };
-    return settings;
   }
 };
 
