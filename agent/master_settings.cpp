@@ -2,6 +2,9 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
+#include <chrono>
+
 #include <fmt/format.h>
 
 #include "agent/resources/resources.hpp"
@@ -22,6 +25,13 @@ Result<master::Credential> readCredential(const std::string& path) {
   }
   TRY(const std::string text, kernel::readFile(path, kCredentialLimit));
   return master::parseCredential(text).under(fmt::format("'{}'", path));
+}
+
+// In whole seconds, as libcurl counts; 0 means never, as it does for mesos-agent.
+std::chrono::seconds stallTimeout(async::Duration configured) {
+  constexpr auto kNever = std::chrono::seconds(1'000'000'000);
+  if (configured <= async::Duration(0)) return kNever;
+  return std::min(std::chrono::ceil<std::chrono::seconds>(configured), kNever);
 }
 
 }  // namespace
@@ -72,7 +82,8 @@ tasks::TaskSettings taskSettings(const Config& config, const OwnAddress& address
       config.fetcherCacheDir ? config.fetcherCacheDir->text : config.workDir.text + "/fetch";
   settings.fetch.cache.size = config.fetcherCacheSize;
   settings.fetch.frameworksHome = config.frameworksHome;
-  settings.fetch.stallTimeout = std::chrono::duration_cast<std::chrono::seconds>(config.fetcherStallTimeout);
+  settings.fetch.stallTimeout = stallTimeout(config.fetcherStallTimeout);
+  if (config.fetcherCaFile) settings.fetch.caFile = config.fetcherCaFile->text;
   settings.shutdownGrace = config.executorShutdownGracePeriod;
   settings.recoveryTimeout = config.recoveryTimeout;
   settings.completedTasks = config.maxCompletedExecutorsPerFramework.number;
