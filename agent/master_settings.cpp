@@ -66,8 +66,6 @@ Result<master::LinkSettings> linkSettings(const Config& config) {
     settings.registration.credential = *std::move(credential);
   }
   settings.tasks.bridgeNetwork = config.dockerBridgeNetwork;
-  settings.tasks.capCpus = config.cgroupsEnableCfs;
-  settings.tasks.switchUser = config.switchUser;
   return settings;
 }
 
