@@ -50,6 +50,7 @@ std::map<std::string, std::string> taskEnvironment(const TaskSettings& settings,
   const std::string endpoint = fmt::format("{}:{}", settings.ip, settings.port);
   environment["MESOS_FRAMEWORK_ID"] = framework.id;
   environment["MESOS_EXECUTOR_ID"] = request.executor;
+  environment["MESOS_TASK_ID"] = request.id;
   environment["MESOS_DIRECTORY"] = sandbox;
   environment["MESOS_SLAVE_ID"] = agentId;
   environment["MESOS_SLAVE_PID"] = "slave(1)@" + endpoint;

@@ -34,6 +34,8 @@ struct FrameworkBook {
   std::shared_ptr<Framework> framework;
   // It was shut down.
   bool ending = false;
+  // The master does not know that it has tasks here, and is not to hear of them: they are being ended.
+  bool isHidden = false;
   // By task id.
   std::map<std::string, std::shared_ptr<TaskLife>> tasks;
   // Tasks that were never run, until their one update is acknowledged.

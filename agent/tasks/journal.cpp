@@ -31,13 +31,15 @@ Result<std::shared_ptr<Journal>> Journal::restore(Parts& parts, state::TaskRecor
     if (each.position != static_cast<std::int64_t>(journal->entries_.size())) {
       return gantry::Error::invalid("position", fmt::format("there is no status {}", journal->entries_.size()));
     }
-    if (each.acknowledged) journal->sent(*status);
     journal->entries_.push_back({.status = *std::move(status),
                                  .acknowledged = each.acknowledged,
                                  .isWritten = true,
                                  .isAcknowledgementWritten = each.acknowledged});
   }
   journal->markWritten(journal->entries_.size(), {});
+  // What waited for its acknowledgement had most likely been sent; if it had not, it is now.
+  const std::size_t known = std::min(journal->settled_ + 1, journal->entries_.size());
+  if (known > 0) journal->sent(journal->entries_[known - 1].status);
   return journal;
 }
 
@@ -93,6 +95,10 @@ TaskState Journal::writtenState() const {
   return found == entries_.rend() ? TaskState::Staging : found->status.state;
 }
 
+bool Journal::isAcknowledged() const {
+  return hasEnded() && std::ranges::all_of(entries_, [](const Entry& entry) { return entry.acknowledged; });
+}
+
 bool Journal::isClosed() const {
   return hasEnded() && settled_ == entries_.size();
 }
@@ -114,12 +120,16 @@ void Journal::sent(const TaskStatus& status) {
 void Journal::changed() {
   ++changes_;
   if (std::exchange(isWriting_, true)) return;
-  parts_.scope.spawn(write());
+  parts_.scope.spawn(write(shared_from_this()));
+}
+
+// `self` is held from the call on: a closed journal may be let go before this begins.
+async::Task<> Journal::write(std::shared_ptr<Journal> self) {
+  co_await self->write();
 }
 
 // Until there is nothing more to write.
 async::Task<> Journal::write() {
-  const auto self = shared_from_this();
   async::Duration pause = kFirstPause;
   while (changesWritten_ < changes_) {
     const std::uint64_t upTo = changes_;

@@ -16,7 +16,7 @@
 
 namespace gantry::agent::tasks {
 
-// Changes take effect in memory at once and are written in their order, all that came meanwhile in one transaction; a
+// Changes take effect in memory at once, and are written in their order, all that came meanwhile in one transaction; a
 // database that fails is tried until it does not. Held by shared_ptr. Only used on the agent's thread.
 class Journal : public std::enable_shared_from_this<Journal> {
  public:
@@ -61,7 +61,9 @@ class Journal : public std::enable_shared_from_this<Journal> {
   TaskState state() const { return entries_.empty() ? TaskState::Staging : entries_.back().status.state; }
   const TaskStatus* last() const { return entries_.empty() ? nullptr : &entries_.back().status; }
   bool hasEnded() const { return isTerminal(state()); }
-  // It has ended, and the database knows that everything was acknowledged.
+  // It has ended, and everything was acknowledged.
+  bool isAcknowledged() const;
+  // The same, and the database knows.
   bool isClosed() const;
   // Of consecutive ones with the same state the last.
   std::vector<TaskStatus> history() const;
@@ -80,6 +82,7 @@ class Journal : public std::enable_shared_from_this<Journal> {
   };
 
   void changed();
+  static async::Task<> write(std::shared_ptr<Journal> self);
   async::Task<> write();
   std::vector<state::Change> pending() const;
   void markWritten(std::size_t entries, const std::vector<std::size_t>& acknowledged);

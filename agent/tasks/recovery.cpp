@@ -12,21 +12,24 @@
 
 namespace gantry::agent::tasks {
 
-struct Tasks::State::Found {
-  struct FoundTask {
-    state::TaskRecord record;
-    // Unset for one that was refused.
-    std::optional<TaskRequest> request;
-    Progress progress;
-    std::shared_ptr<Journal> journal;
-  };
+struct Tasks::State::FoundTask {
+  state::TaskRecord record;
+  // Unset for one that was refused.
+  std::optional<TaskRequest> request;
+  Progress progress;
+  std::shared_ptr<Journal> journal;
+};
 
+struct Tasks::State::Found {
   std::vector<StoredFramework> frameworks;
   std::vector<FoundTask> tasks;
   std::optional<DrainConfig> drain;
 };
 
 namespace {
+
+// How long the ends of tasks that have ended meanwhile are waited for.
+constexpr async::Duration kPatience = std::chrono::seconds(2);
 
 using Statuses = std::map<std::int64_t, std::vector<state::StatusRecord>>;
 
@@ -50,7 +53,7 @@ Result<Tasks::State::Found> Tasks::State::read(const state::Contents& contents, 
     return {};
   };
   const auto readTask = [&](const state::TaskRecord& record) -> Result<void> {
-    Found::FoundTask task{.record = record};
+    FoundTask task{.record = record};
     if (!record.request.empty()) {
       TRY(task.request, parseTaskRequest(record.request));
     }
@@ -82,41 +85,64 @@ void Tasks::State::takeUp(Found found) {
     FrameworkBook& book = open(each.framework);
     book.ending = each.ending;
   }
-  for (Found::FoundTask& task : found.tasks) {
+  for (FoundTask& task : found.tasks) {
     FrameworkBook* const book = find(task.record.framework);
     if (book == nullptr) {
       log::error("a task of a framework that is not on record is left out", {{"task", task.record.task}});
-      continue;
+    } else if (task.request) {
+      takeUp(*book, std::move(task));
+    } else if (task.journal->isClosed()) {
+      write({state::DeleteTask{task.record.number}});
+    } else {
+      book->refused.insert_or_assign(task.record.task, std::move(task.journal));
     }
-    if (!task.request) {
-      if (task.journal->isClosed()) {
-        write({state::DeleteTask{task.record.number}});
-      } else {
-        book->refused.emplace(task.record.task, std::move(task.journal));
-      }
-      continue;
-    }
-    const bool isClosed = task.journal->isClosed();
-    auto life = std::make_shared<TaskLife>(lives, book->framework, *std::move(task.request), std::move(task.journal),
-                                           std::move(task.progress));
-    if (isClosed) {
-      book->completed.push_back({task.record.number, life->describe()});
-      if (parts.containers.status(life->request().container.id)) scope.spawn(destroy(life->request().container.id));
-      continue;
-    }
-    book->tasks.emplace(task.record.task, life);
-    scope.spawn(life->resume());
   }
   // Those that are over, in the order in which their last tasks came.
   std::vector<std::pair<std::int64_t, std::string>> ids;
   for (auto& [id, book] : frameworks) {
     ids.emplace_back(book.completed.empty() ? 0 : book.completed.back().number, id);
+    for (const auto& [task, life] : book.tasks) scope.spawn(life->resume());
     // Its master has given its tasks up when this agent went.
-    if (!book.framework->checkpoint && book.isActive()) discard(book, Duration(0));
+    if (!book.framework->checkpoint && book.isActive()) orphan(book);
   }
   std::ranges::sort(ids);
   for (const auto& [number, id] : ids) completeIfIdle(id);
   trimHistory();
+}
+
+void Tasks::State::takeUp(FrameworkBook& book, FoundTask task) {
+  const std::int64_t number = task.record.number;
+  const bool isClosed = task.journal->isClosed();
+  auto life = std::make_shared<TaskLife>(lives, book.framework, *std::move(task.request), std::move(task.journal),
+                                         std::move(task.progress));
+  if (isClosed) {
+    book.completed.push_back({number, life->describe()});
+    return;
+  }
+  const auto older = book.tasks.find(task.record.task);
+  if (older != book.tasks.end()) {
+    // Its id was used again, and so its end had been acknowledged.
+    Journal& journal = older->second->journal();
+    journal.acknowledgeAll();
+    book.completed.push_back({journal.number(), older->second->describe()});
+  }
+  book.tasks.insert_or_assign(task.record.task, std::move(life));
+}
+
+void Tasks::State::orphan(FrameworkBook& book) {
+  book.isHidden = true;
+  discard(book, Duration(0));
+}
+
+// Each task that went on or has ended knows it.
+async::Task<> Tasks::State::untilDecided() {
+  std::vector<async::Task<>> all;
+  for (const auto& [name, book] : frameworks) {
+    for (const auto& [task, life] : book.tasks) all.push_back(life->decided());
+  }
+  async::Scope waits(scope.executor());
+  for (async::Task<>& each : all) waits.spawn(std::move(each));
+  co_await waits.joinWithin(kPatience);
 }
 
 // Containers in our sandboxes that belong to no task: their record was lost.
@@ -148,6 +174,7 @@ async::Task<Result<void>> Tasks::recover(state::Contents contents, bool skipUnre
   CO_TRY(State::Found found, state_->read(contents, skipUnreadable));
   state_->takeUp(std::move(found));
   state_->destroyStrangers();
+  co_await state_->untilDecided();
   co_return Result<void>();
 }
 

@@ -38,6 +38,7 @@ TaskLife::TaskLife(LifeParts& parts, std::shared_ptr<const Framework> framework,
       journal_(std::move(journal)),
       progress_(std::move(progress)),
       killAt_(Steady::now() + until(progress_.killAt)),
+      ended_(parts.scope.executor()),
       hastened_(parts.scope.executor()) {
   const TaskStatus* const last = journal_->last();
   if (last != nullptr && !last->containerId.empty()) {
@@ -179,6 +180,16 @@ async::Task<> TaskLife::resume() {
   co_await end(std::move(status));
 }
 
+async::Task<> TaskLife::decided() {
+  const auto self = shared_from_this();
+  // The container has looked for its process by then.
+  co_await async::yield();
+  if (hasEnded()) co_return;
+  const auto container = parts_.containers.status(request_.container.id);
+  const bool runs = container && container->phase == Phase::Running && container->pid != 0;
+  if (!runs) ignore(co_await ended_.wait(), "whoever waits has waited enough");
+}
+
 // From the launched container to its end.
 async::Task<> TaskLife::watch() {
   const auto container = parts_.containers.status(request_.container.id);
@@ -287,10 +298,8 @@ void TaskLife::beginEnd(Ending why, Duration grace) {
   if (isFirst && step_ == Step::Launching) parts_.scope.spawn(giveUpLaunch());
 }
 
-// A drain that marks the agent gone has no word for it: TASK_GONE_BY_OPERATOR would say that all is over.
 void TaskLife::tellKilling() {
-  const bool isGone = parts_.drain && parts_.drain->markGone && framework_->partitionAware;
-  if (framework_->taskKillingState && !isGone) tell(asExecutor(TaskState::Killing));
+  if (framework_->taskKillingState) tell(asExecutor(TaskState::Killing));
 }
 
 async::Task<> TaskLife::end(TaskStatus status) {
@@ -305,6 +314,7 @@ async::Task<> TaskLife::end(TaskStatus status) {
                                {"state", toString(status.state)},
                                {"message", status.message}});
   tell(std::move(status));
+  ended_.set();
   co_await forgetContainer();
 }
 
@@ -320,10 +330,11 @@ async::Task<> TaskLife::forgetContainer() {
 }
 
 void TaskLife::tell(TaskStatus status) {
-  const bool isEnding = status.state == TaskState::Killing || status.state == TaskState::Killed;
-  if (parts_.drain && isEnding) {
+  const bool isKilled = status.state == TaskState::Killed;
+  if (parts_.drain && (isKilled || status.state == TaskState::Killing)) {
     status.reason = Reason::AgentDraining;
-    if (parts_.drain->markGone && framework_->partitionAware) status.state = TaskState::GoneByOperator;
+    // Not TASK_KILLING, as mesos-agent does: the master would take the task for gone, and shut us down in its grace.
+    if (isKilled && parts_.drain->markGone) status.state = TaskState::GoneByOperator;
   }
   status.state = stateFor(*framework_, status.state);
   status.time = Clock::now();

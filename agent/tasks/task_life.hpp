@@ -39,6 +39,8 @@ class TaskLife : public std::enable_shared_from_this<TaskLife> {
   async::Task<> run();
   // Goes on with the task of an earlier agent.
   async::Task<> resume();
+  // After resume() was spawned: completes when the task is known to run, or has ended.
+  async::Task<> decided();
 
   // As TaskManager::kill.
   void kill(std::optional<Duration> grace);
@@ -87,6 +89,7 @@ class TaskLife : public std::enable_shared_from_this<TaskLife> {
   async::Scope* beside_ = nullptr;
   bool enforcing_ = false;
   std::chrono::steady_clock::time_point killAt_;
+  async::Event ended_;
   // The grace became shorter, or the end has begun.
   async::Notification hastened_;
   // Of the container, once it runs.

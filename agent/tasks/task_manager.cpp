@@ -252,7 +252,7 @@ void Tasks::registered(const std::string& agentId) {
   if (!state_->agentId.empty()) {
     log::warning("this is another agent to its master now, and the tasks of the one it was are ended",
                  {{"old", state_->agentId}, {"new", agentId}});
-    for (auto& [id, book] : state_->frameworks) state_->discard(book, Duration(0));
+    for (auto& [id, book] : state_->frameworks) state_->orphan(book);
   }
   state_->agentId = agentId;
   state_->write({state::PutFact{kAgentFact, agentId}});
@@ -300,13 +300,17 @@ void Tasks::updateFramework(Framework framework) {
   for (const auto& [id, journal] : book->refused) state_->deliveries.sendAgain(*journal);
 }
 
+// A task that is over is so at once: its id may be used again by the next message.
 void Tasks::acknowledge(const std::string& framework, const std::string& task, const std::string& uuid) {
-  const FrameworkBook* const book = state_->find(framework);
+  FrameworkBook* const book = state_->find(framework);
   Journal* const journal = book == nullptr ? nullptr : book->find(task);
   const Result<void> done = journal == nullptr
                                 ? Result<void>(gantry::Error(Code::NotFound, "the task has no update that waits"))
                                 : journal->acknowledge(uuid);
-  if (done) return;
+  if (done) {
+    if (journal->isAcknowledged()) state_->close(*book, *journal);
+    return;
+  }
   log::warning("an acknowledgement is ignored", {{"task", task}, {"framework", framework}, {"reason", done.error()}});
 }
 
@@ -356,7 +360,8 @@ void Tasks::disconnected() {
 Snapshot Tasks::snapshot() const {
   Snapshot all;
   for (const auto& [id, book] : state_->frameworks) {
-    if (!book.tasks.empty() || !book.completed.empty()) all.frameworks.push_back(book.describe());
+    if (book.isHidden || (book.tasks.empty() && book.completed.empty())) continue;
+    all.frameworks.push_back(book.describe());
   }
   for (const FrameworkBook& book : state_->completed) all.completedFrameworks.push_back(book.describe());
   all.drain = state_->drain;

@@ -73,8 +73,9 @@ class Tasks final : public TaskManager {
   // - Those of frameworks that do not checkpoint are destroyed, and so are containers in the sandbox of no task.
   // - What is not acknowledged is sent again, a drain and the end of a framework go on.
   //
-  // InvalidArgument names a record that cannot be read; then nothing was touched, unless `skipUnreadable` (--no-strict)
-  // logs and leaves these out.
+  // Completes when it is known which tasks go on and which have ended, or that takes long. InvalidArgument names a
+  // record that cannot be read; then nothing was touched, unless `skipUnreadable` (--no-strict) logs and leaves these
+  // out.
   async::Task<Result<void>> recover(state::Contents contents, bool skipUnreadable);
   // Lets go of all tasks, which go on, for the next agent to take up; those of frameworks that do not checkpoint are
   // killed.

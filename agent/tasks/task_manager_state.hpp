@@ -48,11 +48,16 @@ struct Tasks::State {
   bool isEmpty() const;
 
   // recovery.cpp
+  struct FoundTask;
   struct Found;
   Result<Found> read(const state::Contents& contents, bool skipUnreadable);
   void takeUp(Found found);
+  void takeUp(FrameworkBook& book, FoundTask task);
   void destroyStrangers();
   async::Task<> destroy(ContainerId container);
+  async::Task<> untilDecided();
+  // Ends what is no master's.
+  void orphan(FrameworkBook& book);
 
   TaskParts parts;
   TaskCounters counters;

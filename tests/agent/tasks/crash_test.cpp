@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include "agent/tasks/task_json.hpp"
 #include "tests/agent/tasks/task_world.hpp"
 
 namespace gantry::agent::tasks {
@@ -183,6 +184,34 @@ TEST_F(RestartTest, AnUpdateThatWasNotAcknowledgedIsSentAgain) {
   EXPECT_EQ(master_.updates[1].status.time, master_.updates[0].status.time);
 }
 
+TEST_F(RestartTest, WhatItIsIsKnownWhenTheAgentRegistersAgain) {
+  launchUntilRunning("a");
+  const std::string container = containerOf("a");
+  stopAgent();
+  containers_->end(container, 0);
+  containers_ = containers_->asFoundByTheNextAgent();
+  startAgent();
+  const Task task = tasks_->snapshot().frameworks.at(0).active.at(0);
+  EXPECT_EQ(task.state, TaskState::Finished);
+  EXPECT_EQ(task.sentState, TaskState::Running);
+}
+
+TEST_F(RestartTest, AnIdThatWasUsedAgainIsTheNewTasks) {
+  launchUntilRunning("a");
+  containers_->end(containerOf("a"), 0);
+  until([&] { return lastOf("a").status.state == TaskState::Finished; });
+  settle();
+  // As if the acknowledgement had not been written any more, but the next task had.
+  state::TaskRecord second{.number = 2, .framework = "F", .task = "a", .request = *toJson(request("a"))};
+  second.progress = "{}";
+  std::vector<state::Change> changes{state::PutTask{second}};
+  ASSERT_TRUE(run(store_->commit(std::move(changes))));
+  restart();
+  acknowledgeUntil("a", TaskState::Dropped);
+  EXPECT_EQ(master_.told("a").back(), "TASK_DROPPED");
+  EXPECT_EQ(tasks_->snapshot().completedFrameworks.at(0).completed.size(), 2U);
+}
+
 TEST_F(RestartTest, ALaunchThatWasCutIsTold) {
   containers_->holdLaunches = true;
   launch("a");
@@ -227,6 +256,7 @@ TEST_F(RestartTest, AFrameworkThatDoesNotCheckpointLosesItsTasks) {
   launchUntilRunning("a");
   const std::size_t before = master_.updates.size();
   restart();
+  EXPECT_TRUE(tasks_->snapshot().frameworks.empty()) << "its master is not to hear of it";
   until([&] { return containers_->count() == 0; });
   settle();
   EXPECT_EQ(master_.updates.size(), before);

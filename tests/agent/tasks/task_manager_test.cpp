@@ -240,6 +240,17 @@ TEST_F(TasksTest, AnIdMayBeUsedAgainOnceItsTaskIsOver) {
   EXPECT_TRUE(tasks_->snapshot().completedFrameworks.empty());
 }
 
+TEST_F(TasksTest, AnIdIsFreeWithTheAcknowledgementOfItsEnd) {
+  launchUntilRunning("a");
+  containers_->end(containerOf("a"), 0);
+  until([&] { return lastOf("a").status.state == TaskState::Finished; });
+  acknowledge(lastOf("a"));
+  launch("a");
+  until([&] { return master_.told("a").size() == 4; });
+  EXPECT_EQ(master_.told("a").back(), "TASK_STARTING");
+  EXPECT_EQ(tasks_->snapshot().frameworks.at(0).completed.size(), 1U);
+}
+
 TEST_F(TasksTest, ARefusedTaskHasItsOneStatus) {
   tasks_->refuse(framework_, "a", TaskState::Dropped, Reason::InvalidOffers, "stale");
   acknowledgeUntil("a", TaskState::Dropped);
@@ -316,7 +327,7 @@ TEST_F(TasksTest, ADrainThatMarksTheAgentGoneSaysSo) {
   launchUntilRunning("a");
   tasks_->drain({.markGone = true});
   acknowledgeUntil("a", TaskState::GoneByOperator);
-  EXPECT_EQ(master_.told("a"), (States{"TASK_STARTING", "TASK_RUNNING", "TASK_GONE_BY_OPERATOR"}));
+  EXPECT_EQ(master_.told("a"), (States{"TASK_STARTING", "TASK_RUNNING", "TASK_KILLING", "TASK_GONE_BY_OPERATOR"}));
 }
 
 TEST_F(TasksTest, ADrainWithoutTasksLeavesNoTrace) {
