@@ -19,7 +19,7 @@ __all__ = ["DecodeError", "Message", "make", "one_line", "parse", "parse_text", 
 def _pool() -> descriptor_pool.DescriptorPool:
     files = sorted(str(path.relative_to(TREE)) for path in (TREE / "agent/wire").glob("*.proto"))
     described = subprocess.run(
-        ["protoc", f"--proto_path={TREE}", "--descriptor_set_out=/dev/stdout", *files],
+        ["protoc", f"--proto_path={TREE}", "--include_imports", "--descriptor_set_out=/dev/stdout", *files],
         stdout=subprocess.PIPE,
         check=True,
     ).stdout
