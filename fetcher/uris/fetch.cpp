@@ -49,8 +49,9 @@ Result<LocalFile> openLocal(const std::string& path, const UriUser& user) {
   TRY(const struct stat status, kernel::statAt(local.file, "", AT_EMPTY_PATH));
   local.size.count = static_cast<std::uint64_t>(status.st_size);
   local.mode = status.st_mode & 0777 & ~mode_t{022};
-  local.version.stamp = fmt::format("{} {} {}.{} {}", status.st_dev, status.st_ino, status.st_mtim.tv_sec,
-                                    status.st_mtim.tv_nsec, status.st_size);
+  // The time of the last change of any kind, which nobody can set back.
+  local.version.stamp = fmt::format("{} {} {}.{} {}", status.st_dev, status.st_ino, status.st_ctim.tv_sec,
+                                    status.st_ctim.tv_nsec, status.st_size);
   return local;
 }
 
@@ -93,8 +94,11 @@ class Fetch {
     sandbox_ = std::move(worker);
     const auto isCached = [](const Uri& uri) { return uri.cache; };
     if (!request_.cache.directory.empty() && std::ranges::any_of(request_.uris, isCached)) {
-      TRY(auto cache, Cache::open(request_.cache).under("the fetcher's cache"));
-      cache_.emplace(std::move(cache));
+      if (auto cache = Cache::open(request_.cache)) {
+        cache_.emplace(*std::move(cache));
+      } else {
+        log::warning("fetching without the cache", {{"reason", cache.error()}});
+      }
     }
     return {};
   }
@@ -125,7 +129,7 @@ class Fetch {
       return local.mode;
     }
     TRY(kernel::Fd content, startDownload(target, {}));
-    TRY_VOID(storeFromPipe(std::move(content), {}));
+    TRY_VOID(storeFromPipe(std::move(content)));
     return kPlainFile;
   }
 
@@ -158,10 +162,11 @@ class Fetch {
     return downloader_->get(target.location, known);
   }
 
-  // The download that writes into `content` goes into the sandbox. `head` is what it said already, if it did.
-  Result<void> storeFromPipe(kernel::Fd content, std::optional<DownloadHead> head) {
+  // The download that writes into `content` goes into the sandbox.
+  Result<void> storeFromPipe(kernel::Fd content) {
     TRY_VOID(sandbox_->startStore(content));
     content.reset();
+    Bytes total;
     std::optional<Result<void>> downloaded;
     std::optional<Result<Bytes>> stored;
     while (!downloaded || !stored) {
@@ -171,14 +176,13 @@ class Fetch {
         auto news = downloader_->hear();
         if (!news) {
           downloaded = std::move(news).error();
-        } else if (auto* said = std::get_if<DownloadHead>(&*news)) {
-          head = std::move(*said);
+        } else if (const auto* head = std::get_if<DownloadHead>(&*news)) {
+          if (head->size) total = *head->size;
         } else {
           downloaded = Result<void>();
         }
       }
       if (ready[1]) {
-        const Bytes total = head && head->size ? *head->size : Bytes();
         auto heard = sandbox_->hear(reporting(UriProgress::Step::Download, total));
         if (!heard) {
           stored = std::move(heard).error();

@@ -100,7 +100,9 @@ def test_a_local_file_is_compared_and_its_rights_are_checked_each_time(uris, dir
     file.write_text("old")
     assert uris.good(cached(file))["from_cache"] == 0
     assert uris.good(cached(file))["from_cache"] == 1
+    before = file.stat()
     file.write_text("new")
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert uris.good(cached(file))["from_cache"] == 0
     assert uris.read("file") == "new"
     file.chmod(0o600)
@@ -237,3 +239,10 @@ def test_many_containers_with_different_files_fit_into_a_small_cache(uris, scrip
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_a_cache_that_cannot_be_used_is_done_without(uris, scripted):
+    server = scripted(lambda handler: handler.say(200, b"x"))
+    Path(uris.cache["directory"]).write_text("a file")
+    assert uris.good(cached(f"{server.url}/x")) == {"transferred": 1, "from_cache": 0, "cache_used": 0}
+    assert uris.read("x") == "x"
