@@ -37,9 +37,7 @@ Result<std::shared_ptr<Journal>> Journal::restore(Parts& parts, state::TaskRecor
                                  .isAcknowledgementWritten = each.acknowledged});
   }
   journal->markWritten(journal->entries_.size(), {});
-  // What waited for its acknowledgement had most likely been sent; if it had not, it is now.
-  const std::size_t known = std::min(journal->settled_ + 1, journal->entries_.size());
-  if (known > 0) journal->sent(journal->entries_[known - 1].status);
+  if (journal->settled_ > 0) journal->sent(journal->entries_[journal->settled_ - 1].status);
   return journal;
 }
 

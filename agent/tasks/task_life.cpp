@@ -298,8 +298,11 @@ void TaskLife::beginEnd(Ending why, Duration grace) {
   if (isFirst && step_ == Step::Launching) parts_.scope.spawn(giveUpLaunch());
 }
 
+// A drain that marks the agent gone has no word for it. mesos-agent tells TASK_GONE_BY_OPERATOR here already; the
+// master would take the task for gone, and shut us down in its grace.
 void TaskLife::tellKilling() {
-  if (framework_->taskKillingState) tell(asExecutor(TaskState::Killing));
+  const bool isGone = parts_.drain && parts_.drain->markGone && framework_->partitionAware;
+  if (framework_->taskKillingState && !isGone) tell(asExecutor(TaskState::Killing));
 }
 
 async::Task<> TaskLife::end(TaskStatus status) {
@@ -333,7 +336,6 @@ void TaskLife::tell(TaskStatus status) {
   const bool isKilled = status.state == TaskState::Killed;
   if (parts_.drain && (isKilled || status.state == TaskState::Killing)) {
     status.reason = Reason::AgentDraining;
-    // Not TASK_KILLING, as mesos-agent does: the master would take the task for gone, and shut us down in its grace.
     if (isKilled && parts_.drain->markGone) status.state = TaskState::GoneByOperator;
   }
   status.state = stateFor(*framework_, status.state);

@@ -327,7 +327,7 @@ TEST_F(TasksTest, ADrainThatMarksTheAgentGoneSaysSo) {
   launchUntilRunning("a");
   tasks_->drain({.markGone = true});
   acknowledgeUntil("a", TaskState::GoneByOperator);
-  EXPECT_EQ(master_.told("a"), (States{"TASK_STARTING", "TASK_RUNNING", "TASK_KILLING", "TASK_GONE_BY_OPERATOR"}));
+  EXPECT_EQ(master_.told("a"), (States{"TASK_STARTING", "TASK_RUNNING", "TASK_GONE_BY_OPERATOR"}));
 }
 
 TEST_F(TasksTest, ADrainWithoutTasksLeavesNoTrace) {
