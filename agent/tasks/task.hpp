@@ -135,6 +135,8 @@ struct TaskRequest {
   // variables that the agent promises are added at the launch. `command.user` is set, except for a container of type
   // DOCKER that goes by its image's user.
   isolators::ContainerRequest container;
+  // Who says what a name in `command.user` means: the host, or (of type DOCKER) the image.
+  bool userIsOfHost = true;
   std::vector<Uri> uris;
   // How long it may go on after it was asked to end; unset: the agent's default.
   std::optional<Duration> killGrace;

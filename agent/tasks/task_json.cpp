@@ -261,6 +261,7 @@ Result<std::string> toJson(const TaskRequest& request) {
   setText(object, "executor", request.executor);
   setText(object, "name", request.name);
   setText(object, "role", request.role);
+  if (!request.userIsOfHost) object["user_is_of_host"] = false;
   for (const Uri& uri : request.uris) object["uris"].push_back(fromUri(uri));
   setDuration(object, "kill_grace", request.killGrace);
   setDuration(object, "max_completion_time", request.maxCompletionTime);
@@ -286,6 +287,7 @@ Result<TaskRequest> parseTaskRequest(std::string_view text) {
     from.read("executor", request.executor);
     from.read("name", request.name);
     from.read("role", request.role);
+    from.read("user_is_of_host", request.userIsOfHost);
     std::optional<gantry::Error> problem;
     from.each("uris", [&](const json& uri) { request.uris.push_back(readUri(Reader(uri, problem))); });
     from.readDuration("kill_grace", request.killGrace);

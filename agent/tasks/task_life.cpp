@@ -28,6 +28,12 @@ Duration until(Clock::time_point time) {
   return std::max(std::chrono::duration_cast<Duration>(time - Clock::now()), Duration(0));
 }
 
+// In an image a name may mean somebody else, or nobody; one that the host does not know is left to the image.
+void nameByNumber(std::optional<std::string>& user) {
+  if (!user) return;
+  if (const auto known = hostUser(*user)) user = fmt::format("{}:{}", known->uid, known->gid);
+}
+
 }  // namespace
 
 TaskLife::TaskLife(LifeParts& parts, std::shared_ptr<const Framework> framework, TaskRequest request,
@@ -95,6 +101,7 @@ async::Task<Result<void>> TaskLife::launch() {
   container.command.environment =
       taskEnvironment(parts_.settings, parts_.agentId, *framework_, request_, progress_.sandbox);
   if (!parts_.settings.switchUser) container.command.user.reset();
+  if (request_.userIsOfHost && container.image) nameByNumber(container.command.user);
   CO_TRY_VOID(co_await parts_.containers.launch(std::move(container)));
   co_return Result<void>();
 }

@@ -154,6 +154,7 @@ Result<TaskRequest> taskRequestFrom(const TaskInfo& message, const tasks::Framew
   TRY(request.container.resources, resourcesFrom(message, "task"));
   if (message.container().type() == mesos::v1::ContainerInfo::DOCKER && message.has_container()) {
     TRY_VOID(readDockerTask(message, defaults, request.container));
+    request.userIsOfHost = false;
   } else {
     TRY_VOID(readMesosTask(message, framework, request.container));
   }

@@ -359,6 +359,26 @@ TEST_F(TasksTest, TheSandboxIsWhereMesosHasIt) {
   EXPECT_EQ(environment.at("MESOS_SLAVE_ID"), "S0");
 }
 
+// Nobody is user 65534 on any Debian, and may be another in an image.
+TEST_F(TasksTest, AUserIsTheHostsUnlessTheTaskSaysItIsTheImages) {
+  stopAgent();
+  settings_.switchUser = true;
+  startAgent();
+  tasks_->connected(master_);
+  const auto userOf = [this](const std::string& id, const std::string& user, bool ofHost) {
+    TaskRequest wanted = request(id);
+    wanted.container.image = "a/b";
+    wanted.container.command.user = user;
+    wanted.userIsOfHost = ofHost;
+    tasks_->run(framework_, std::move(wanted));
+    acknowledgeUntil(id, TaskState::Running);
+    return containers_->container(containerOf(id))->status.container->request.command.user;
+  };
+  EXPECT_EQ(userOf("a", "nobody", true), "65534:65534");
+  EXPECT_EQ(userOf("b", "nobody", false), "nobody");
+  EXPECT_EQ(userOf("c", "only-the-image-knows", true), "only-the-image-knows");
+}
+
 TEST_F(TasksTest, AnIdThatIsNoDirectorysNameIsRefused) {
   launch("../../../etc");
   acknowledgeUntil("../../../etc", TaskState::Failed);

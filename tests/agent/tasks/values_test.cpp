@@ -31,6 +31,7 @@ TaskRequest fullRequest() {
   request.role = "prod";
   request.uris.push_back(
       {.value = "http://a/b.tgz", .executable = true, .extract = false, .cache = true, .outputFile = "b"});
+  request.userIsOfHost = false;
   request.killGrace = 5s;
   request.maxCompletionTime = 1h;
   request.resources = {kBytes, "x"};
@@ -51,6 +52,7 @@ TEST(TaskJson, ARequestComesBackAsItWas) {
   EXPECT_EQ(again->resources, request.resources);
   EXPECT_EQ(again->info, request.info);
   EXPECT_EQ(again->role, request.role);
+  EXPECT_EQ(again->userIsOfHost, request.userIsOfHost);
   EXPECT_EQ(*toJson(*again), *text);
 }
 

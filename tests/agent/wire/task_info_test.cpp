@@ -89,6 +89,7 @@ TEST(TaskInfo, ReadsWhatIsRunInAnImage) {
   EXPECT_FALSE(request->container.command.shell);
   EXPECT_EQ(request->container.command.value, std::nullopt);
   EXPECT_FALSE(request->container.command.argumentsReplaceCommand);
+  EXPECT_TRUE(request->userIsOfHost);
   EXPECT_EQ(request->container.command.user, "web") << "Mesos does not look at the image's user";
 }
 
@@ -245,6 +246,7 @@ TEST(DockerTask, ReadsAnAppOfMarathon) {
   EXPECT_EQ(request.container.command.user, std::nullopt) << "the image's";
   EXPECT_FALSE(request.container.security.privileged);
   EXPECT_TRUE(request.container.security.onlyRootHasCapabilities);
+  EXPECT_FALSE(request.userIsOfHost);
   ASSERT_EQ(request.container.networks.size(), 1U);
   EXPECT_EQ(request.container.networks[0].name, "cni-bridge");
   EXPECT_EQ(request.container.networks[0].portMappings,
