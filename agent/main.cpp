@@ -16,6 +16,7 @@
 #include "agent/images/node_images.hpp"
 #include "agent/images/unused.hpp"
 #include "agent/master/link.hpp"
+#include "agent/master/tls.hpp"
 #include "agent/master_settings.hpp"
 #include "agent/metrics/agent_metrics.hpp"
 #include "agent/startup/own_address.hpp"
@@ -187,6 +188,12 @@ Result<void> prepareDirectories(const Config& config) {
   return {};
 }
 
+// Of the environment.
+std::optional<std::string> variable(const std::string& name) {
+  const char* const value = ::getenv(name.c_str());
+  return value == nullptr ? std::nullopt : std::optional<std::string>(value);
+}
+
 // Whether this host went down since the database was written.
 bool wasRebooted(const std::map<std::string, std::string>& facts) {
   const auto before = facts.find("boot_id");
@@ -196,8 +203,26 @@ bool wasRebooted(const std::map<std::string, std::string>& facts) {
 
 // LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH, which is no flag of mesos-agent.
 bool peerMatchIsRequired() {
-  const char* const value = ::getenv("LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH");
-  return value != nullptr && (std::string_view(value) == "true" || std::string_view(value) == "1");
+  const auto value = variable("LIBPROCESS_REQUIRE_PEER_ADDRESS_IP_MATCH");
+  return value == "true" || value == "1";
+}
+
+// LIBPROCESS_SSL_*; nothing when TLS is off.
+Result<std::optional<master::Tls>> loadTls() {
+  TRY(master::TlsSettings settings, master::readTlsSettings(variable));
+  if (!settings.enabled) return std::optional<master::Tls>();
+  TRY(master::Tls tls, master::Tls::make(std::move(settings)));
+  return std::optional<master::Tls>(std::move(tls));
+}
+
+// What the server and the messenger do with connections, out of one place: with TLS or without.
+http::Server::Secure accepting(const std::optional<master::Tls>& tls) {
+  if (!tls) return {};
+  return [tls = *tls](async::StreamPtr plain) { return tls.accept(std::move(plain)); };
+}
+master::Connect connecting(const std::optional<master::Tls>& tls) {
+  if (!tls) return master::plainConnect();
+  return [tls = *tls](master::Address to) { return tls.connect(std::move(to)); };
 }
 
 struct Listeners {
@@ -391,6 +416,7 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   async::WorkerPool pool;
   // The database's own: no deletion of a large directory may hold a commit up.
   async::WorkerPool writer(1);
+  TRY(const std::optional<master::Tls> tls, loadTls());
   TRY(const std::string ip, listeningAddress(loop, config));
   TRY(Listeners listeners, listen(executor, config, ip));
   TRY(const OwnAddress address, ownAddress(config, ip, listeners.tcp.port()));
@@ -417,6 +443,7 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   master::MessengerOptions messaging;
   messaging.self = {address.ip, address.port};
   messaging.requirePeerMatch = peerMatchIsRequired();
+  messaging.connect = connecting(tls);
   master::Messenger messenger(executor, std::move(messaging));
   std::unique_ptr<master::MasterLink> link;
   if (plan) {
@@ -447,7 +474,7 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   server.onServed(addHttpMetrics(registry));
   server.setGate([&api](const http::Request& request) { return api.gate(request); });
   server.setMessages(messenger);
-  server.serve(std::move(listeners.tcp));
+  server.serve(std::move(listeners.tcp), accepting(tls));
   server.serve(std::move(listeners.local));
 
   const Running running{executor,       std::move(loadAgain),

@@ -93,6 +93,24 @@ Task<Result<std::vector<std::string>>> lookUp(std::string host) {
   co_return addresses;
 }
 
+Task<Result<std::string>> lookUpName(std::string address) {
+  const Executor executor = co_await currentExecutor();
+  const bool already = co_await isCancelled();
+  if (already) co_return cancelledError();
+  boost::system::error_code failure;
+  const auto ip = boost::asio::ip::make_address(address, failure);
+  if (failure) co_return Error(Code::InvalidArgument, fmt::format("'{}' is no address", address));
+  boost::asio::ip::tcp::resolver resolver(executor);
+  const boost::asio::ip::tcp::endpoint endpoint(ip, 0);
+  auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failure);
+  const auto found = co_await resolver.async_resolve(endpoint, token);
+  if (failure == boost::asio::error::operation_aborted) co_return cancelledError();
+  if (failure) co_return Error(Code::NotFound, fmt::format("name of '{}': {}", address, failure.message()));
+  std::string name = found.empty() ? address : found.begin()->host_name();
+  if (name == address) co_return Error(Code::NotFound, fmt::format("'{}' has no name", address));
+  co_return name;
+}
+
 Task<Result<StreamPtr>> connectTcp(std::string host, std::uint16_t port) {
   CO_TRY(const auto addresses, co_await lookUp(host));
   Error last(Code::NotFound, fmt::format("'{}' has no address", host));

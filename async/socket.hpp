@@ -37,6 +37,8 @@ class Listener {
 
 // The literal addresses of `host`, a name or such an address itself; at least one. NotFound otherwise.
 Task<Result<std::vector<std::string>>> lookUp(std::string host);
+// The name of a literal address. NotFound when it has none.
+Task<Result<std::string>> lookUpName(std::string address);
 // `host` is a name or a literal address; names are looked up off the loop's thread.
 Task<Result<StreamPtr>> connectTcp(std::string host, std::uint16_t port);
 // NotFound when there is no such socket file, Unavailable when nobody listens on it.

@@ -20,7 +20,9 @@ struct Server::State {
     service->limits = limits;
   }
 
-  static async::Task<> acceptAll(std::shared_ptr<State> state, std::shared_ptr<async::Listener> listener);
+  static async::Task<> acceptAll(std::shared_ptr<State> state, std::shared_ptr<async::Listener> listener,
+                                 Secure secure);
+  static async::Task<> secureAndServe(std::shared_ptr<State> state, async::StreamPtr plain, Secure secure);
   static async::Task<> serveOne(std::shared_ptr<State> state, std::shared_ptr<Connection> connection);
 
   std::shared_ptr<Service> service;
@@ -38,7 +40,20 @@ async::Task<> Server::State::serveOne(std::shared_ptr<State> state, std::shared_
   state->connections.erase(key);
 }
 
-async::Task<> Server::State::acceptAll(std::shared_ptr<State> state, std::shared_ptr<async::Listener> listener) {
+async::Task<> Server::State::secureAndServe(std::shared_ptr<State> state, async::StreamPtr plain, Secure secure) {
+  const std::string peer = plain->peer().address;
+  async::Task<Result<async::StreamPtr>> securing = secure(std::move(plain));
+  auto stream = co_await async::withTimeout(state->service->limits.progress, std::move(securing));
+  if (!stream) {
+    log::debug("closed a connection that was not made secure", {{"peer", peer}, {"reason", stream.error()}});
+    co_return;
+  }
+  auto connection = std::make_shared<Connection>(state->service, std::move(*stream));
+  co_await serveOne(state, std::move(connection));
+}
+
+async::Task<> Server::State::acceptAll(std::shared_ptr<State> state, std::shared_ptr<async::Listener> listener,
+                                       Secure secure) {
   while (true) {
     if (state->serving.live() >= state->service->limits.connections) {
       const auto paused = co_await async::sleep(kPause);
@@ -46,6 +61,10 @@ async::Task<> Server::State::acceptAll(std::shared_ptr<State> state, std::shared
       continue;
     }
     auto stream = co_await listener->accept();
+    if (stream && secure) {
+      state->serving.spawn(secureAndServe(state, std::move(*stream), secure));
+      continue;
+    }
     if (stream) {
       state->serving.spawn(serveOne(state, std::make_shared<Connection>(state->service, std::move(*stream))));
       continue;
@@ -74,8 +93,9 @@ void Server::setMessages(MessageReceiver& receiver) {
   state_->service->messages = &receiver;
 }
 
-void Server::serve(async::Listener listener) {
-  state_->listening.spawn(State::acceptAll(state_, std::make_shared<async::Listener>(std::move(listener))));
+void Server::serve(async::Listener listener, Secure secure) {
+  state_->listening.spawn(
+      State::acceptAll(state_, std::make_shared<async::Listener>(std::move(listener)), std::move(secure)));
 }
 
 void Server::serve(async::StreamPtr connection) {

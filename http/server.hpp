@@ -54,8 +54,10 @@ class Server {
   // Hands messages to `receiver`, past the gate and the routes. It outlives this.
   void setMessages(MessageReceiver& receiver);
 
-  // Serves every connection that `listener` accepts, from now until stop().
-  void serve(async::Listener listener);
+  // What is done with a connection before it is served: TLS, by whoever knows it. Bounded by ServerLimits::progress.
+  using Secure = std::function<async::Task<Result<async::StreamPtr>>(async::StreamPtr plain)>;
+  // Serves every connection that `listener` accepts, from now until stop(). One that cannot be made secure is closed.
+  void serve(async::Listener listener, Secure secure = {});
   // Serves one connection.
   void serve(async::StreamPtr connection);
   // Accepts no more, closes idle connections, lets running handlers go on for `grace` and cancels them then.

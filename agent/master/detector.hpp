@@ -15,6 +15,8 @@ namespace gantry::agent::master {
 // A leading master as it announced itself; a value.
 struct Master {
   Upid pid;
+  // What `pid`'s address was looked up from; "" when it was given as it is.
+  std::string name;
   std::string hostname;
   // "" where nobody said.
   std::string id;

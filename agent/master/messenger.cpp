@@ -115,6 +115,7 @@ struct Messenger::State {
   MessengerOptions options;
   std::map<std::string, Handler> handlers;
   std::map<Address, OutboundPtr> outbound;
+  std::map<Address, std::string> names;
   // The link to whoever we stop talking to is not broken, but given up.
   bool stopping = false;
   async::Scope scope;
@@ -130,7 +131,9 @@ Messenger::State::OutboundPtr Messenger::State::outboundTo(const StatePtr& self,
 }
 
 Task<Result<void>> Messenger::State::connect(StatePtr state, OutboundPtr outbound) {
-  Task<Result<async::StreamPtr>> connecting = state->options.connect(outbound->to);
+  Address to = outbound->to;
+  if (const auto name = state->names.find(to); name != state->names.end()) to.host = name->second;
+  Task<Result<async::StreamPtr>> connecting = state->options.connect(std::move(to));
   CO_TRY(outbound->stream, co_await async::withTimeout(state->options.connectTimeout, std::move(connecting)));
   co_return Result<void>();
 }
@@ -232,6 +235,14 @@ void Messenger::link(const Upid& to, std::function<void()> broken) {
   if (to.address.port == 0 || state_->scope.isCancelled()) return;
   const auto outbound = state_->outboundTo(state_, to.address);
   outbound->links[to.id] = std::move(broken);
+}
+
+void Messenger::setName(const Address& to, std::string name) {
+  if (name.empty()) {
+    state_->names.erase(to);
+  } else {
+    state_->names[to] = std::move(name);
+  }
 }
 
 Task<> Messenger::stop(async::Duration patience) {

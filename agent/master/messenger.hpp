@@ -61,6 +61,9 @@ class Messenger : public http::MessageReceiver {
   // replaces what an earlier call for the same UPID asked for.
   void link(const Upid& to, std::function<void()> broken);
 
+  // From now on a connection to `to` is made by this name, which certificates are for; "": by its address.
+  void setName(const Address& to, std::string name);
+
   // Sends what is queued, for at most `patience`, and closes all connections. Links do not break by that.
   async::Task<> stop(async::Duration patience);
 

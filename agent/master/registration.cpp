@@ -143,6 +143,7 @@ void Registration::State::takeLeader() {
   leader = std::move(*detected);
   detected.reset();
   if (leader) {
+    messenger.setName(leader->pid.address, leader->name);
     log::info("a master leads", {{"master", toString(leader->pid)}, {"hostname", leader->hostname}});
   } else {
     log::warning("no master leads, waiting for one", {});

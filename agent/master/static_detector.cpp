@@ -30,6 +30,7 @@ Task<Result<std::optional<Master>>> detectMaster(Upid pid, async::Duration pause
       master.hostname = pid.address.host;
       master.pid = std::move(pid);
       master.pid.address.host = preferred(*addresses);
+      if (master.pid.address.host != master.hostname) master.name = master.hostname;
       co_return std::optional<Master>(std::move(master));
     }
     if (addresses.error().code() == Code::Cancelled) co_return addresses.error();

@@ -94,11 +94,15 @@ class LinkTest : public testing::Test {
     scope_ = std::make_unique<async::Scope>(loop_.get_executor());
     scope_->spawn(runLink(this));
   }
+  // On the loop: cancelling what is about to end anyway is not safe from outside it.
+  static async::Task<> endAll(async::Scope* scope) {
+    scope->cancel();
+    co_await scope->join();
+  }
   static async::Task<> runLink(LinkTest* test) { test->ended_ = co_await test->link_->run(); }
   void stopAgent() {
     if (scope_ != nullptr) {
-      scope_->cancel();
-      async::runUntilDone(loop_, scope_->join());
+      async::runUntilDone(loop_, endAll(scope_.get()));
     }
     scope_.reset();
     link_.reset();

@@ -76,12 +76,16 @@ class RegistrationTest : public testing::Test {
     scope_.spawn(follow(this));
   }
   ~RegistrationTest() override {
-    scope_.cancel();
-    async::runUntilDone(loop_, scope_.join());
+    async::runUntilDone(loop_, endAll(&scope_));
     async::runUntilDone(loop_, agent_.stop());
     async::runUntilDone(loop_, master_.stop());
   }
 
+  // On the loop: cancelling what is about to end anyway is not safe from outside it.
+  static async::Task<> endAll(async::Scope* scope) {
+    scope->cancel();
+    co_await scope->join();
+  }
   static async::Task<> follow(RegistrationTest* test) { test->ended_ = co_await test->registration_.follow(); }
 
   void pass(async::Duration time) { ignore(async::runUntilDone(loop_, async::sleep(time)), "nothing cancels it"); }
@@ -217,7 +221,7 @@ TEST_F(RegistrationTest, KeepsTryingWhileTheMasterDoesNotListen) {
 
 TEST_F(RegistrationTest, EndsWhenCancelled) {
   registerNow();
-  scope_.cancel();
+  async::runUntilDone(loop_, endAll(&scope_));
   ASSERT_TRUE(eventually([&] { return ended_.has_value(); }));
   EXPECT_EQ((*ended_).error().code(), Code::Cancelled);
 }
