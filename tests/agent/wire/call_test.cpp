@@ -52,7 +52,7 @@ TEST(ParseCall, ReadsEveryCall) {
 
 TEST(ParseCall, TellsCallsItDoesNotServeFromCallsThatDoNotExist) {
   EXPECT_EQ(parse<NotServed>(R"({"type":"UNKNOWN"})").type, "UNKNOWN");
-  EXPECT_EQ(parse<NotServed>(R"({"type":"GET_STATE"})").type, "GET_STATE");
+  EXPECT_EQ(parse<NotServed>(R"({"type":"ADD_RESOURCE_PROVIDER_CONFIG"})").type, "ADD_RESOURCE_PROVIDER_CONFIG");
   EXPECT_EQ(parse<NotServed>(R"({"type":"LAUNCH_NESTED_CONTAINER"})").type, "LAUNCH_NESTED_CONTAINER");
   EXPECT_EQ(refusal(R"({"type":"MAKE_COFFEE"})"), "type: 'MAKE_COFFEE' is not one of its values");
   EXPECT_EQ(refusal("{}"), "type: is required");

@@ -39,7 +39,10 @@ TEST(Response, SpellsHowAContainerEndedAsMesosDoes) {
 }
 
 TEST(Response, SpellsContainersWithStatusAndStatistics) {
-  ContainerEntry entry{statusOf("web"), isolators::Usage{}, Clock::time_point(std::chrono::milliseconds(1500))};
+  ContainerEntry entry{.status = statusOf("web"),
+                       .executor = {},
+                       .usage = isolators::Usage{},
+                       .measured = Clock::time_point(std::chrono::milliseconds(1500))};
   entry.status.pid = 42;
   entry.status.networks = {{"gantry", "eth0", {"10.1.0.2", "fd00::2"}, {{8080, 80}}}};
   entry.usage->memRssBytes = 4096;
