@@ -4,9 +4,16 @@ namespace gantry::agent::tasks {
 
 FrameworkTasks FrameworkBook::describe() const {
   FrameworkTasks described{.framework = *framework};
-  for (const auto& [id, life] : tasks) described.active.push_back(life->describe());
+  for (const auto& [id, life] : tasks) {
+    if (!life->isOrphan()) described.active.push_back(life->describe());
+  }
   for (const CompletedTask& each : completed) described.completed.push_back(each.task);
   return described;
+}
+
+bool FrameworkBook::knows(const std::string& task) const {
+  const auto found = tasks.find(task);
+  return found != tasks.end() ? !found->second->isOrphan() : refused.contains(task);
 }
 
 Journal* FrameworkBook::find(const std::string& task) const {

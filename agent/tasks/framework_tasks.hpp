@@ -27,6 +27,8 @@ struct FrameworkBook {
   FrameworkTasks describe() const;
   // Whether a task or an update keeps it from being completed.
   bool isActive() const { return !tasks.empty() || !refused.empty(); }
+  // Whether a master may ask after the task.
+  bool knows(const std::string& task) const;
   // The journal of a task that is not over, null for others.
   Journal* find(const std::string& task) const;
 
@@ -34,8 +36,6 @@ struct FrameworkBook {
   std::shared_ptr<Framework> framework;
   // It was shut down.
   bool ending = false;
-  // The master does not know that it has tasks here, and is not to hear of them: they are being ended.
-  bool isHidden = false;
   // By task id.
   std::map<std::string, std::shared_ptr<TaskLife>> tasks;
   // Tasks that were never run, until their one update is acknowledged.

@@ -25,6 +25,7 @@ Result<std::shared_ptr<Journal>> Journal::restore(Parts& parts, state::TaskRecor
                                                   const std::vector<state::StatusRecord>& statuses) {
   auto journal = std::make_shared<Journal>(parts, std::move(record), nullptr);
   journal->isRecorded_ = true;
+  journal->record_.request = std::string();
   for (const state::StatusRecord& each : statuses) {
     auto status = parseStatus(each.status);
     if (!status) return std::move(status).error().under(fmt::format("status {}", each.position));
@@ -152,6 +153,7 @@ async::Task<> Journal::write() {
     }
     pause = kFirstPause;
     isRecorded_ = true;
+    record_.request = std::string();  // needed no more, and large
     changesWritten_ = upTo;
     markWritten(entries, acknowledged);
     progressed_.notify();

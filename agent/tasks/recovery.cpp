@@ -102,8 +102,12 @@ void Tasks::State::takeUp(Found found) {
   for (auto& [id, book] : frameworks) {
     ids.emplace_back(book.completed.empty() ? 0 : book.completed.back().number, id);
     for (const auto& [task, life] : book.tasks) scope.spawn(life->resume());
-    // Its master has given its tasks up when this agent went.
-    if (!book.framework->checkpoint && book.isActive()) orphan(book);
+    if (!book.isActive()) continue;
+    // Its master has given its tasks up when the agent went.
+    if (!book.framework->checkpoint) orphan(book);
+    // What was decided for all of them may not be on record for each.
+    if (book.ending) discard(book);
+    if (drain) killForDrain(book);
   }
   std::ranges::sort(ids);
   for (const auto& [number, id] : ids) completeIfIdle(id);
@@ -127,11 +131,6 @@ void Tasks::State::takeUp(FrameworkBook& book, FoundTask task) {
     book.completed.push_back({journal.number(), older->second->describe()});
   }
   book.tasks.insert_or_assign(task.record.task, std::move(life));
-}
-
-void Tasks::State::orphan(FrameworkBook& book) {
-  book.isHidden = true;
-  discard(book, Duration(0));
 }
 
 // Each task that went on or has ended knows it.

@@ -289,6 +289,11 @@ void TaskLife::discard(Duration grace) {
   journal_->acknowledgeAll();
 }
 
+void TaskLife::orphan() {
+  isOrphan_ = true;
+  discard(Duration(0));
+}
+
 void TaskLife::beginEnd(Ending why, Duration grace) {
   const Steady::time_point killAt = Steady::now() + grace;
   const bool isFirst = progress_.ending == Ending::None;
@@ -297,7 +302,7 @@ void TaskLife::beginEnd(Ending why, Duration grace) {
   if (isFirst || why == Ending::Discarded) progress_.ending = why;
   progress_.killAt = Clock::now() + std::chrono::duration_cast<Clock::duration>(killAt_ - Steady::now());
   journal_->note(progress_);
-  log::info("task is ended", {{"task", request_.id}, {"framework", request_.framework}});
+  log::info("task is asked to end", {{"task", request_.id}, {"framework", request_.framework}});
   if (isFirst && why == Ending::Killed && journal_->state() == TaskState::Running) tellKilling();
   hastened_.notify();
   enforceIfNeeded();

@@ -46,6 +46,9 @@ class TaskLife : public std::enable_shared_from_this<TaskLife> {
   void kill(std::optional<Duration> grace);
   // Ends it without a word.
   void discard(Duration grace);
+  // The same for one that no master knows of: nobody is to see it any more.
+  void orphan();
+  bool isOrphan() const { return isOrphan_; }
 
   const TaskRequest& request() const { return request_; }
   Journal& journal() { return *journal_; }
@@ -88,6 +91,7 @@ class TaskLife : public std::enable_shared_from_this<TaskLife> {
   // While the container runs: for what goes on beside it.
   async::Scope* beside_ = nullptr;
   bool enforcing_ = false;
+  bool isOrphan_ = false;
   std::chrono::steady_clock::time_point killAt_;
   async::Event ended_;
   // The grace became shorter, or the end has begun.

@@ -123,11 +123,24 @@ void Tasks::State::refuse(Framework framework, std::string task, TaskState state
   journal->append(std::move(status), true);
 }
 
-void Tasks::State::discard(FrameworkBook& book, Duration grace) {
+void Tasks::State::discard(FrameworkBook& book) {
   book.ending = true;
   save(book);
-  for (const auto& [id, life] : book.tasks) life->discard(grace);
+  for (const auto& [id, life] : book.tasks) life->discard(shutdownGrace(parts.settings));
   for (const auto& [id, journal] : book.refused) journal->acknowledgeAll();
+}
+
+void Tasks::State::orphan(FrameworkBook& book) {
+  for (const auto& [id, life] : book.tasks) life->orphan();
+  for (const auto& [id, journal] : book.refused) journal->acknowledgeAll();
+}
+
+void Tasks::State::killForDrain(const FrameworkBook& book) const {
+  for (const auto& [task, life] : book.tasks) {
+    std::optional<Duration> grace = drain->maxGracePeriod;
+    if (grace) grace = std::min(life->request().killGrace.value_or(parts.settings.killGrace), *grace);
+    life->kill(grace);
+  }
 }
 
 void Tasks::State::wasWritten(Journal& journal) {
@@ -287,7 +300,7 @@ void Tasks::shutdownFramework(const std::string& framework) {
   FrameworkBook* const book = state_->find(framework);
   if (book == nullptr) return;
   log::info("framework is shut down", {{"framework", framework}});
-  state_->discard(*book, shutdownGrace(state_->parts.settings));
+  state_->discard(*book);
 }
 
 void Tasks::updateFramework(Framework framework) {
@@ -316,7 +329,7 @@ void Tasks::acknowledge(const std::string& framework, const std::string& task, c
 
 void Tasks::reconcile(Framework framework, const std::string& task) {
   const FrameworkBook* const book = state_->find(framework.id);
-  if (book != nullptr && (book->ending || book->find(task) != nullptr)) return;
+  if (book != nullptr && (book->ending || book->knows(task))) return;
   state_->refuse(std::move(framework), task, TaskState::Dropped, Reason::Reconciliation,
                  "Reconciliation: task unknown to the agent");
 }
@@ -326,21 +339,12 @@ void Tasks::drain(DrainConfig config) {
   state_->drain = std::move(config);
   state_->write({state::PutFact{kDrainFact, toJson(*state_->drain)}});
   log::info("the agent is drained");
-  for (const auto& [name, book] : state_->frameworks) {
-    for (const auto& [task, life] : book.tasks) {
-      std::optional<Duration> grace = state_->drain->maxGracePeriod;
-      if (grace) {
-        const Duration own = life->request().killGrace.value_or(state_->parts.settings.killGrace);
-        grace = std::min(own, *grace);
-      }
-      life->kill(grace);
-    }
-  }
+  for (const auto& [name, book] : state_->frameworks) state_->killForDrain(book);
 }
 
 void Tasks::shutdown() {
   state_->isShutDown = true;
-  for (auto& [id, book] : state_->frameworks) state_->discard(book, shutdownGrace(state_->parts.settings));
+  for (auto& [id, book] : state_->frameworks) state_->discard(book);
 }
 
 void Tasks::connected(UpdateSink& sink) {
@@ -360,8 +364,8 @@ void Tasks::disconnected() {
 Snapshot Tasks::snapshot() const {
   Snapshot all;
   for (const auto& [id, book] : state_->frameworks) {
-    if (book.isHidden || (book.tasks.empty() && book.completed.empty())) continue;
-    all.frameworks.push_back(book.describe());
+    FrameworkTasks described = book.describe();
+    if (!described.active.empty() || !described.completed.empty()) all.frameworks.push_back(std::move(described));
   }
   for (const FrameworkBook& book : state_->completed) all.completedFrameworks.push_back(book.describe());
   all.drain = state_->drain;

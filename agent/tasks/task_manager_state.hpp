@@ -32,7 +32,10 @@ struct Tasks::State {
 
   void run(Framework framework, TaskRequest request);
   void refuse(Framework framework, std::string task, TaskState state, Reason reason, std::string message);
-  void discard(FrameworkBook& book, Duration grace);
+  void discard(FrameworkBook& book);
+  // Ends what no master knows of; the framework may begin anew meanwhile.
+  void orphan(FrameworkBook& book);
+  void killForDrain(const FrameworkBook& book) const;
   std::shared_ptr<Journal> newJournal(const std::string& framework, const std::string& task, std::string request);
 
   // Something of the journal was written: sends what is due, and closes the book on a task that is over.
@@ -56,8 +59,6 @@ struct Tasks::State {
   void destroyStrangers();
   async::Task<> destroy(ContainerId container);
   async::Task<> untilDecided();
-  // Ends what is no master's.
-  void orphan(FrameworkBook& book);
 
   TaskParts parts;
   TaskCounters counters;

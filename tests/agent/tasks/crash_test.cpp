@@ -263,6 +263,33 @@ TEST_F(RestartTest, AFrameworkThatDoesNotCheckpointLosesItsTasks) {
   EXPECT_TRUE(tasks_->snapshot().frameworks.empty());
 }
 
+TEST_F(RestartTest, AFrameworkThatDoesNotCheckpointMayBeginAnew) {
+  framework_.checkpoint = false;
+  containers_->obeyAsking = false;
+  launchUntilRunning("a");
+  restart();
+  launchUntilRunning("b");
+  tasks_->reconcile(framework_, "a");
+  EXPECT_EQ(master_.told("b"), (States{"TASK_STARTING", "TASK_RUNNING"}));
+}
+
+TEST_F(RestartTest, AnIntentionThatWasOnRecordIsCarriedOut) {
+  launchUntilRunning("drained");
+  std::vector<state::Change> drain{state::PutFact{"tasks_drain", toJson(DrainConfig{.maxGracePeriod = 10ms})}};
+  ASSERT_TRUE(run(store_->commit(std::move(drain))));
+  restart();
+  acknowledgeUntil("drained", TaskState::Killed);
+  EXPECT_EQ(lastOf("drained").status.reason, Reason::AgentDraining);
+
+  launchUntilRunning("discarded");
+  std::vector<state::Change> end{
+      state::PutFramework{{.id = "F", .framework = toJson(StoredFramework{.framework = framework_, .ending = true})}}};
+  ASSERT_TRUE(run(store_->commit(std::move(end))));
+  restart();
+  until([&] { return tasks_->snapshot().frameworks.empty(); });
+  EXPECT_EQ(master_.told("discarded").back(), "TASK_RUNNING");
+}
+
 TEST_F(RestartTest, AFrameworkThatWasBeingShutDownStillIs) {
   containers_->obeyAsking = false;
   launchUntilRunning("a");

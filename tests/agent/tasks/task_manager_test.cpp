@@ -74,9 +74,11 @@ TEST_F(TasksTest, AnUpdateIsSentAgainWithAGrowingDelay) {
 TEST_F(TasksTest, UpdatesQueueUpWithoutAMaster) {
   tasks_->disconnected();
   launch("a");
+  until([&] { return tasks_->snapshot().frameworks.at(0).active.at(0).state == TaskState::Running; });
   settle();
   EXPECT_TRUE(master_.updates.empty());
   tasks_->connected(master_);
+  until([&] { return !master_.updates.empty(); });
   EXPECT_EQ(master_.told("a"), States{"TASK_STARTING"});
   tasks_->disconnected();
   tasks_->connected(master_);
