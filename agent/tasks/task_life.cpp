@@ -110,9 +110,11 @@ async::Task<Result<void>> TaskLife::launch() {
 // sandbox when the image is there.
 Result<fetcher::UriUser> TaskLife::owner() const {
   const auto& user = request_.container.command.user;
-  if (!user || !parts_.settings.switchUser) return fetcher::UriUser();
-  auto known = hostUser(*user);
-  if (!known && request_.container.image) return fetcher::UriUser{.uid = kNobody, .gid = kNobody, .groups = {}};
+  const bool hasImage = request_.container.image.has_value();
+  if (!parts_.settings.switchUser || (!user && !hasImage)) return fetcher::UriUser();
+  // Of a container that goes by its image's user, its framework's: as mesos-agent fetches for those of type DOCKER.
+  auto known = hostUser(user ? *user : framework_->user);
+  if (!known && hasImage) return fetcher::UriUser{.uid = kNobody, .gid = kNobody, .groups = {}};
   return std::move(known).under("command.user");
 }
 
