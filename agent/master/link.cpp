@@ -203,6 +203,11 @@ void MasterLink::State::runTask(const Upid& from, const std::string& body) {
   if (!message) return;
   if (message->agentId != record.id) return drop("RunTaskMessage", from, "the task is for another agent");
   if (message->request) {
+    if (auto fits = wire::checkFits(message->request->resources, info); !fits) {
+      message->request = std::move(fits).error().under("task");
+    }
+  }
+  if (message->request) {
     message->request->container.id = newContainerId();
     log::info("task asked for", {{"task", message->taskId}, {"framework", message->framework.id}});
     return parts.tasks.run(std::move(message->framework), *std::move(message->request));

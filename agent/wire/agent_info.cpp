@@ -220,6 +220,13 @@ Result<void> checkKept(const AgentInfo& before, const AgentInfo& now, Comparison
   return {};
 }
 
+// The sums by name alone.
+Result<Resources> withoutOwners(const Resources& all) {
+  Resources sums;
+  for (const auto& resource : all.list()) TRY_VOID(sums.add({resource.name, resource.value, ""}));
+  return sums;
+}
+
 }  // namespace
 
 Result<tasks::Message> makeAgentInfo(const AgentSettings& settings) {
@@ -282,6 +289,19 @@ Result<void> checkAdditive(const tasks::Message& beforeMessage, const tasks::Mes
 Result<Resources> resourcesOf(const tasks::Message& agentInfo) {
   TRY(const AgentInfo info, read(agentInfo));
   return totalOf(info);
+}
+
+Result<void> checkFits(const std::vector<tasks::Message>& wanted, const tasks::Message& agentInfo) {
+  TRY(const Resources named, resourcesFrom(wanted));
+  TRY(const Resources sums, withoutOwners(named));
+  TRY(const Resources present, resourcesOf(agentInfo));
+  TRY(const Resources total, withoutOwners(present));
+  for (const auto& resource : sums.list()) {
+    if (total.contains(resource)) continue;
+    return Error::invalid("resources", "'" + resource.name + "' are " + amountOf(total, resource) + " in all, and " +
+                                           resources::toString(resource.value) + " are asked for");
+  }
+  return {};
 }
 
 Result<resources::Resource> resourceFrom(const tasks::Message& resource) {

@@ -41,8 +41,12 @@ Result<void> checkEqual(const tasks::Message& before, const tasks::Message& now)
 // Only more resources and attributes.
 Result<void> checkAdditive(const tasks::Message& before, const tasks::Message& now);
 
-// The resources of an AgentInfo; of which each task's must be a part.
+// The resources of an AgentInfo.
 Result<resources::Resources> resourcesOf(const tasks::Message& agentInfo);
+
+// Whether the agent has, in all, as much as a task wants. Whose it is does not count: reservations come and go, and the
+// master keeps account of them. InvalidArgument: "resources: 'cpus' are 8 in all, and 9 are asked for".
+Result<void> checkFits(const std::vector<tasks::Message>& wanted, const tasks::Message& agentInfo);
 
 // One Resource as a value, whichever way its reservations are spelled, without the role it is allocated to.
 // InvalidArgument for one whose value does not fit its type.

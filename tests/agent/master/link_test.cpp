@@ -43,6 +43,10 @@ mesos::v1::AgentInfo agentInfo() {
   mesos::v1::AgentInfo info;
   info.set_hostname("agent.example");
   info.set_port(5051);
+  auto& cpus = *info.add_resources();
+  cpus.set_name("cpus");
+  cpus.set_type(mesos::v1::Value::SCALAR);
+  cpus.mutable_scalar()->set_value(8);
   return info;
 }
 
@@ -259,6 +263,15 @@ TEST_F(LinkTest, RefusesATaskThatIsWrong) {
   say("RunTaskMessage", message);
   EXPECT_TRUE(eventually([&] { return !tasks_.told.empty(); }));
   EXPECT_TRUE(tasks_.told.front().starts_with(std::string("refuse ") + kFramework + " bad TASK_")) << tasks_.told[0];
+}
+
+TEST_F(LinkTest, RefusesATaskThatWantsMoreThanThereIs) {
+  becomeRegistered();
+  auto message = runTask("big");
+  message.mutable_task()->mutable_resources(0)->mutable_scalar()->set_value(100000);
+  say("RunTaskMessage", message);
+  EXPECT_TRUE(eventually([&] { return !tasks_.told.empty(); }));
+  EXPECT_TRUE(tasks_.told.front().starts_with(std::string("refuse ") + kFramework + " big TASK_")) << tasks_.told[0];
 }
 
 TEST_F(LinkTest, TellsOfAnExecutorThatIsNotLaunched) {

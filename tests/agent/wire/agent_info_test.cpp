@@ -164,6 +164,27 @@ TEST(Reconfiguration, NeverTakesAway) {
   EXPECT_EQ(judged(less).second, "port: was 5051 and is 5052");
 }
 
+TEST(CheckFits, ComparesWithAllThatTheAgentHas) {
+  const auto agent = made(settings());
+  const auto asked = [&agent](const std::string& resources) {
+    AgentSettings task = settings();
+    task.resources = resources;
+    task.host = {};
+    const auto resourcesAsked = resourcesOf(made(task));
+    EXPECT_TRUE(resourcesAsked);
+    std::vector<tasks::Message> wanted;
+    for (const auto& resource : resourcesAsked->list()) wanted.push_back(resourceMessage(resource));
+    const auto fits = checkFits(wanted, agent);
+    return fits ? std::string() : fits.error().message();
+  };
+  EXPECT_EQ(asked("cpus:8;mem:16384;ports:[31000-32000]"), "");
+  EXPECT_EQ(asked("cpus(eng):4;cpus(ops):4;ports:[]"), "") << "whose it is does not count";
+  EXPECT_EQ(asked("cpus(eng):8;cpus:0.001"), "resources: 'cpus' are 8 in all, and 8.001 are asked for");
+  EXPECT_EQ(asked("ports:[30999-31000]"),
+            "resources: 'ports' are [31000-32000] in all, and [30999-31000] are asked for");
+  EXPECT_EQ(asked("bandwidth:1;ports:[]"), "resources: 'bandwidth' are none in all, and 1 are asked for");
+}
+
 TEST(ResourceValues, CountReservationsTheSameInEitherSpelling) {
   mesos::v1::Resource older;
   older.set_name("cpus");
