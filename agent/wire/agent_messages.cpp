@@ -23,7 +23,8 @@ void write(const Registration& registration, Message& message) {
   ENSURE(read, "the agent's description is not an AgentInfo");
   message.set_version(registration.version);
   for (const auto& resource : registration.checkpointedResources) {
-    ignore(decode(resource, Media::Protobuf, *message.add_checkpointed_resources()), "it was read before it was kept");
+    const Result<void> known = decode(resource, Media::Protobuf, *message.add_checkpointed_resources());
+    ENSURE(known, "a checkpointed resource is no Resource");
   }
   toSingleRole(*message.mutable_checkpointed_resources());
   for (const AgentCapability capability : registration.capabilities) {
@@ -36,6 +37,7 @@ void write(const Registration& registration, Message& message) {
 void writeFramework(const tasks::Framework& framework, mesos::v1::FrameworkInfo& message) {
   if (decode(framework.info, Media::Protobuf, message)) return;
   // All that is known of one that was only ever named.
+  message.Clear();
   message.set_user(framework.user);
   message.set_name(framework.name);
   message.mutable_id()->set_value(framework.id);

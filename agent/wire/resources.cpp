@@ -96,7 +96,7 @@ Result<void> addResource(const mesos::v1::Resource& resource, const std::string&
 
 // What this agent has no means to give. Names it does not know are the operator's own, who counts them and no more.
 Result<void> checkTaskResource(const mesos::v1::Resource& resource, const std::string& field) {
-  if (resource.name() == "gpus") {
+  if (resource.name() == "gpus" && resource.scalar().value() != 0) {
     return Error(Code::Unsupported, field + ".name: 'gpus' are not supported by this agent");
   }
   if (resource.has_provider_id()) {

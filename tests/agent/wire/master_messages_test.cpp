@@ -159,6 +159,29 @@ TEST(AgentMessages, ReregisterAsAnAgentOfMesosDoes) {
   EXPECT_EQ(ours.DebugString(), theirs.DebugString());
 }
 
+// Of a task or a framework whose message cannot be read there is still what is known without it.
+TEST(AgentMessages, TellOfTasksThatOnlyTheirNamesAreKnownOf) {
+  mesos::v1::AgentInfo info;
+  info.set_hostname("h");
+  Registration registration;
+  registration.agent = encode(info, Media::Protobuf);
+  mesos::v1::TaskInfo broken;
+  broken.mutable_container();  // without its type
+  tasks::FrameworkTasks framework;
+  framework.framework.id = "F";
+  framework.framework.info = "\x0a";
+  framework.active.emplace_back();
+  framework.active.back().id = "a";
+  framework.active.back().framework = "F";
+  framework.active.back().info = broken.SerializePartialAsString();
+  tasks::Snapshot snapshot;
+  snapshot.frameworks.push_back(std::move(framework));
+  const auto told = read<internal::ReregisterSlaveMessage>(encodeReregister(registration, snapshot, {"S0", "p", "i"}));
+  EXPECT_EQ(told.tasks(0).task_id().value(), "a");
+  EXPECT_FALSE(told.tasks(0).has_container());
+  EXPECT_EQ(told.frameworks(0).id().value(), "F");
+}
+
 TEST(AgentMessages, AreTheSmallOnesOfAnAgentOfMesos) {
   const auto update = read<internal::UpdateSlaveMessage>(bytes(recorded::kUpdateAgent));
   const std::string id = update.slave_id().value();
