@@ -173,7 +173,8 @@ void MasterLink::State::pinged(const Upid& from, const std::string& body) {
   if (!message) return;
   // To the one who pings, which is not the master itself.
   parts.messenger.send(settings.registration.process, from, "mesos.internal.PongSlaveMessage", wire::encodePong());
-  registration.pinged(message->connected);
+  // The master pings from its address, by a process of its own; what others think of us means nothing.
+  if (leader && from.address == leader->pid.address) registration.pinged(message->connected);
 }
 
 void MasterLink::State::shutDown(const Upid& from, const std::string& body) {

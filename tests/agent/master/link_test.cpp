@@ -243,6 +243,21 @@ TEST_F(LinkTest, RegistersAgainWhenPingedAsDisconnected) {
   EXPECT_TRUE(isTold("disconnected"));
 }
 
+TEST_F(LinkTest, CaresForNobodyElsesPings) {
+  becomeRegistered();
+  LibprocessProgram stranger(loop_.get_executor());
+  bool ponged = false;
+  stranger.messenger().add("x", [&](const Upid&, const std::string&, const std::string&) { ponged = true; });
+  mesos::internal::PingSlaveMessage ping;
+  ping.set_connected(false);
+  stranger.messenger().send("x", program_.messenger().own("slave(1)"), "mesos.internal.PingSlaveMessage",
+                            ping.SerializeAsString());
+  EXPECT_TRUE(eventually([&] { return ponged; }));
+  pass(50ms);
+  EXPECT_TRUE(link_->facts().registered);
+  async::runUntilDone(loop_, stranger.stop());
+}
+
 TEST_F(LinkTest, RunsAndKillsTasks) {
   becomeRegistered();
   say("RunTaskMessage", runTask("one"));

@@ -131,6 +131,21 @@ TEST_F(MessengerTest, SendsWhatIsQueuedBeforeItStops) {
   EXPECT_TRUE(eventually([&] { return received_.size() == 1; }));
 }
 
+TEST_F(MessengerTest, ConnectsByTheNameThatIsGiven) {
+  std::string connectedTo;
+  MessengerOptions options;
+  options.connect = [&](Address to) {
+    connectedTo = to.host;
+    return plainConnect()(std::move(to));
+  };
+  LibprocessProgram named(loop_.get_executor(), std::move(options));
+  named.messenger().setName(there().address, "localhost");
+  named.messenger().send("here", there(), "m", "");
+  EXPECT_TRUE(eventually([&] { return received_.size() == 1; }));
+  EXPECT_EQ(connectedTo, "localhost");
+  async::runUntilDone(loop_, named.stop());
+}
+
 TEST_F(MessengerTest, BoundsWhatWaits) {
   LibprocessProgram small(loop_.get_executor(), shortQueue());
   for (int i = 0; i < 10; ++i) small.messenger().send("here", there(), "m", std::string(50, 'x'));
