@@ -23,6 +23,8 @@ namespace {
 constexpr std::size_t kPiece = 64U << 10U;
 // The first byte of a TLS record that begins a handshake; no HTTP request begins so.
 constexpr char kHandshake = 0x16;
+// How long a peer that may not speak TLS has to show that it does: one that does not may wait for more of a request.
+constexpr async::Duration kPatience = std::chrono::seconds(5);
 
 // What OpenSSL has to say of the last thing that failed, and forgets with that.
 std::string lastReason() {
@@ -395,8 +397,10 @@ Task<Result<async::StreamPtr>> connectOver(StatePtr state, Address to) {
 }
 
 Task<Result<async::StreamPtr>> connectOrDowngrade(StatePtr state, Address to) {
-  auto secure = co_await connectOver(state, to);
-  if (secure || !state->settings.supportDowngrade || secure.error().code() == Code::Cancelled) co_return secure;
+  Task<Result<async::StreamPtr>> connecting = connectOver(state, to);
+  if (!state->settings.supportDowngrade) co_return co_await std::move(connecting);
+  auto secure = co_await async::withTimeout(kPatience, std::move(connecting));
+  if (secure || secure.error().code() == Code::Cancelled) co_return secure;
   log::warning("speaking without TLS to a peer that does not", {{"to", toString(to)}, {"reason", secure.error()}});
   co_return co_await async::connectTcp(to.host, to.port);
 }
