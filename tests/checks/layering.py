@@ -27,6 +27,8 @@ THIRD_PARTY = {
     r"seccomp\.h": r"^(runtime/.*\.cpp|fetcher/pull/confinement\.cpp)$",
     r"curl/": r"^fetcher/",
     r"archive(_entry)?\.h": r"^fetcher/",
+    r"openssl/": r"^(fetcher/|agent/master/)",
+    r"zookeeper/": r"^agent/master/",
     r"sqlite3\.h": r"^agent/state/",
     r"google/protobuf": r"^agent/wire/",
     r"toml\+\+": r"^agent/config/",
