@@ -141,7 +141,9 @@ std::vector<std::unique_ptr<isolators::Isolator>> makeIsolators(const Config& co
                                                                  config.runtimeDir.text + "/containers", pool));
   list.push_back(std::make_unique<isolators::NamespacesIsolator>(namespaceSettings));
   list.push_back(std::make_unique<isolators::NetworkIsolator>(networks));
-  list.push_back(std::make_unique<isolators::VolumesIsolator>(config.sandboxDirectory.text));
+  std::vector<std::string> created;
+  for (const Path& path : config.hostPathVolumeForceCreation) created.push_back(path.text);
+  list.push_back(std::make_unique<isolators::VolumesIsolator>(config.sandboxDirectory.text, std::move(created)));
   list.push_back(std::make_unique<isolators::CgroupsIsolator>(host.cgroups, std::move(cgroupSettings)));
   auto security = std::make_unique<isolators::SecurityIsolator>(host.security, std::move(securitySettings));
   if (const auto withheld = security->withheld(); !withheld.empty()) {

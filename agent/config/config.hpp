@@ -63,7 +63,6 @@ struct Config {
   bool switchUser = true;
   Variables executorEnvironmentVariables;
   async::Duration executorShutdownGracePeriod = std::chrono::seconds(5);
-  async::Duration executorReregistrationTimeout = std::chrono::seconds(2);
   Count maxCompletedExecutorsPerFramework{150};
   std::string dockerBridgeNetwork = "bridge";
   std::string frameworksHome;

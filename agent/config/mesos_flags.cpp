@@ -202,6 +202,7 @@ Flags accessFlags() {
 Flags executorFlags() {
   return {
       ignored("executor_registration_timeout", "no executor has to register for a task to run"),
+      ignored("executor_reregistration_timeout", "no executor has to come back after a restart"),
       ignored("executor_reregistration_retry_interval", "no executor has to come back after a restart"),
       ignoredSwitch("http_command_executor", "no executor process is spent on a task"),
       ignored("hadoop_home", "hdfs:// and the like are not fetched; a task that asks for it fails and says so"),

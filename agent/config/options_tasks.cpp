@@ -4,7 +4,6 @@
 namespace gantry::agent {
 
 std::vector<Option> taskOptions() {
-  using namespace std::chrono_literals;
   return {
       option("switch_user", "", &Config::switchUser,
              "Whether tasks run as the user they name; otherwise as the one the agent runs as."),
@@ -12,9 +11,6 @@ std::vector<Option> taskOptions() {
              "Variables that tasks find in their environment unless they set them otherwise: {\"NAME\": \"value\"}."),
       option("executor_shutdown_grace_period", "DURATION", &Config::executorShutdownGracePeriod,
              "How long a task may go on after SIGTERM when it does not say."),
-      checked(option("executor_reregistration_timeout", "DURATION", &Config::executorReregistrationTimeout,
-                     "How long a custom executor has to come back to an agent that restarted; at most 15secs."),
-              notLongerThan(15s)),
       option("max_completed_executors_per_framework", "COUNT", &Config::maxCompletedExecutorsPerFramework,
              "How many tasks that ended are remembered of each framework."),
       option("docker_bridge_network", "NAME", &Config::dockerBridgeNetwork,

@@ -85,7 +85,16 @@ Result<void> checkTmpfs(const std::string& field, const Volume& volume) {
   return {};
 }
 
-Result<void> checkVolume(const std::string& field, const Volume& volume, bool hasImage) {
+// The one of `roots` that `path` is below; null when there is none.
+const std::string* rootOf(const std::string& path, const std::vector<std::string>& roots) {
+  for (const std::string& root : roots) {
+    if (kernel::isAtOrBelow(normal(path), root)) return &root;
+  }
+  return nullptr;
+}
+
+Result<void> checkVolume(const std::string& field, const Volume& volume, bool hasImage,
+                         const std::vector<std::string>& created) {
   TRY_VOID(checkText(field + ".container_path", volume.containerPath));
   const std::string target = normal(volume.containerPath);
   if (isAbsolute(volume.containerPath)) {
@@ -107,7 +116,7 @@ Result<void> checkVolume(const std::string& field, const Volume& volume, bool ha
   if (onHost != isAbsolute(volume.path)) {
     return Error::invalid(source, fmt::format("'{}' must be {}", volume.path, onHost ? "absolute" : "relative"));
   }
-  if (onHost && !kernel::exists(volume.path)) {
+  if (onHost && !kernel::exists(volume.path) && rootOf(volume.path, created) == nullptr) {
     return Error::invalid(source, fmt::format("'{}' does not exist", volume.path));
   }
   if (volume.propagation != Propagation::Bidirectional) return {};
@@ -115,11 +124,11 @@ Result<void> checkVolume(const std::string& field, const Volume& volume, bool ha
   return checkShared(field + ".mount_propagation", normal(volume.path));
 }
 
-// mkdir -p of `path` below the sandbox, for the sandbox's owner. A symlink on the way is an error: the path is handed
-// on as text, and would lead elsewhere.
-Result<void> makeInSandbox(const std::string& sandbox, const std::string& path) {
+// mkdir -p of `path` below `root`, for the root's owner. A symlink on the way is an error: the path is handed on as
+// text, and would lead elsewhere.
+Result<void> makeBelow(const std::string& root, std::string_view path) {
   constexpr std::uint64_t kResolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS;
-  TRY(kernel::Fd directory, kernel::open(sandbox, O_PATH | O_DIRECTORY));
+  TRY(kernel::Fd directory, kernel::open(root, O_PATH | O_DIRECTORY));
   TRY(const struct stat owner, kernel::statAt(directory, "", AT_EMPTY_PATH));
   for (const std::string& part : components(path)) {
     auto next = kernel::openAt2(directory, part, O_PATH, kResolve);
@@ -158,13 +167,16 @@ oci::Mount tmpfsFor(const Volume& volume) {
   return mount;
 }
 
-Result<oci::Mount> mountFor(const Volume& volume, const Container& container, const std::string& sandbox) {
+Result<oci::Mount> mountFor(const Volume& volume, const Container& container, const std::string& sandbox,
+                            const std::vector<std::string>& created) {
   if (volume.source == Source::Tmpfs) return tmpfsFor(volume);
   oci::Mount mount{.type = "bind", .options = mountOptions(volume)};
   if (volume.source == Source::HostPath) {
     mount.source = normal(volume.path);
+    const std::string* const root = kernel::exists(volume.path) ? nullptr : rootOf(volume.path, created);
+    if (root != nullptr) TRY_VOID(makeBelow(*root, std::string_view(mount.source).substr(root->size())));
   } else {
-    TRY_VOID(makeInSandbox(container.sandbox, volume.path));
+    TRY_VOID(makeBelow(container.sandbox, volume.path));
     mount.source = container.sandbox + normal(volume.path);
   }
   const bool isRelative = !isAbsolute(volume.containerPath);
@@ -172,11 +184,13 @@ Result<oci::Mount> mountFor(const Volume& volume, const Container& container, co
   return mount;
 }
 
-Result<Contribution> contributionFor(const Container& container, const std::string& sandbox) {
+Result<Contribution> contributionFor(const Container& container, const std::string& sandbox,
+                                     const std::vector<std::string>& created) {
   Contribution contribution;
   for (std::size_t i = 0; i < container.request.volumes.size(); ++i) {
-    TRY(auto mount, mountFor(container.request.volumes[i], container, sandbox).under(fmt::format("volumes[{}]", i)));
-    contribution.mounts.push_back(std::move(mount));
+    auto mount = mountFor(container.request.volumes[i], container, sandbox, created);
+    if (!mount) return std::move(mount).error().under(fmt::format("volumes[{}]", i));
+    contribution.mounts.push_back(*std::move(mount));
   }
   return contribution;
 }
@@ -185,14 +199,14 @@ Result<Contribution> contributionFor(const Container& container, const std::stri
 
 Result<void> VolumesIsolator::check(const ContainerRequest& request) const {
   for (std::size_t i = 0; i < request.volumes.size(); ++i) {
-    TRY_VOID(checkVolume(fmt::format("volumes[{}]", i), request.volumes[i], request.image.has_value()));
+    TRY_VOID(checkVolume(fmt::format("volumes[{}]", i), request.volumes[i], request.image.has_value(), created_));
   }
   return {};
 }
 
 async::Task<Result<Contribution>> VolumesIsolator::prepare(ContainerPtr container) {
   const bool hasImage = container->request.image.has_value();
-  co_return contributionFor(*container, hasImage ? sandbox_ : container->sandbox);
+  co_return contributionFor(*container, hasImage ? sandbox_ : container->sandbox, created_);
 }
 
 async::Task<Result<void>> VolumesIsolator::cleanup(ContainerPtr /*container*/) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "isolators/isolator.hpp"
 
@@ -10,7 +11,8 @@ namespace gantry::isolators {
 
 // The rules are those of Mesos (reference: containerizer, section 9):
 //
-// - A host path is absolute and exists; a sandbox path is relative to the sandbox and made when missing.
+// - A host path is absolute and exists, or is made where the operator allows that; a sandbox path is relative to the
+// sandbox and made when missing.
 // - A container path is absolute, or relative to the sandbox. Neither may have a component "..".
 // - Nothing is mounted on /proc, /sys or what is below them, nor on "/" itself.
 // - Without an image the container has the host's files: an absolute container path must exist.
@@ -19,11 +21,14 @@ namespace gantry::isolators {
 // - A tmpfs has the options that tmpfs(5) knows; it is mounted at an absolute container path.
 //
 // Volumes that point into the sandbox are found without following a symlink out of it, since the container writes
-// there. Makes directories in the sandbox, which go with it, and nothing else.
+// there. Makes directories in the sandbox, which go with it,
+// and those host paths, which stay.
 class VolumesIsolator final : public Isolator {
  public:
-  // `sandbox`: where a container with an image sees its sandbox; absolute.
-  explicit VolumesIsolator(std::string sandbox) : sandbox_(std::move(sandbox)) {}
+  // `sandbox`: where a container with an image sees its sandbox; absolute. `created`: directories below which a host
+  // path is made when it is missing, for the directory's owner; without a slash at their end.
+  explicit VolumesIsolator(std::string sandbox, std::vector<std::string> created = {})
+      : sandbox_(std::move(sandbox)), created_(std::move(created)) {}
 
   std::string_view name() const override { return "volumes"; }
   bool needsImage() const override { return false; }
@@ -33,6 +38,7 @@ class VolumesIsolator final : public Isolator {
 
  private:
   const std::string sandbox_;
+  const std::vector<std::string> created_;
 };
 
 }  // namespace gantry::isolators

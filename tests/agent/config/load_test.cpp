@@ -266,6 +266,25 @@ TEST(MesosFlags, AreNoSettingsAndSaySo) {
   }
 }
 
+// What docs/mesos.md says of a flag that is ignored or refused: its name, what is met all the same, and why.
+std::string documented(const MesosFlag& flag) {
+  const Verdict verdict = flag.judge(flag.kind == Kind::Boolean && flag.inForce != "true" ? "true" : "false");
+  return fmt::format("| `{}` | {} | {} |", flag.name, flag.inForce.empty() ? "" : "`" + flag.inForce + "`",
+                     verdict.reason);
+}
+
+TEST(MesosFlags, AreAllInTheManual) {
+  const std::string manual = *kernel::readFile(MESOS_MANUAL);
+  for (const MesosFlag& flag : mesosFlags()) {
+    const bool isList = flag.name == "isolation" || flag.name == "containerizers" || flag.name == "image_providers";
+    const std::string row = isList ? "`" + flag.name + "`" : documented(flag);
+    EXPECT_NE(manual.find(row), std::string::npos) << row;
+  }
+  for (const Option& option : options()) {
+    EXPECT_NE(manual.find("`" + option.name + "`"), std::string::npos) << option.name;
+  }
+}
+
 TEST_F(LoadTest, OnlyANamedFileMustExist) {
   EXPECT_EQ(errorWith({"--config=/nowhere/agent.toml"}).substr(0, 15), "configuration: ");
   EXPECT_EQ(errorWith({"--config_dir=/nowhere"}).substr(0, 15), "configuration: ");

@@ -37,8 +37,8 @@ class VolumesTest : public testing::Test {
     const auto checked = VolumesIsolator(kSandbox).check(request);
     return checked ? "" : checked.error().message();
   }
-  Result<Contribution> prepare(ContainerRequest request) {
-    VolumesIsolator isolator(kSandbox);
+  Result<Contribution> prepare(ContainerRequest request, std::vector<std::string> created = {}) {
+    VolumesIsolator isolator(kSandbox, std::move(created));
     Container container{.request = std::move(request)};
     container.sandbox = directory_ + "/sandbox";
     async::Loop loop;
@@ -47,6 +47,25 @@ class VolumesTest : public testing::Test {
 
   std::string directory_;
 };
+
+TEST_F(VolumesTest, MakesHostPathsWhereTheOperatorAllowsIt) {
+  Volume missing = onHost();
+  missing.path = directory_ + "/data/new/one/";
+  EXPECT_NE(refusal(with(missing)), "");
+  const VolumesIsolator isolator(kSandbox, {"/elsewhere", directory_ + "/data"});
+  EXPECT_TRUE(isolator.check(with(missing)));
+  const auto contribution = prepare(with(missing), {"/elsewhere", directory_ + "/data"});
+  ASSERT_TRUE(contribution) << contribution.error().message();
+  EXPECT_EQ(contribution->mounts.front().source, directory_ + "/data/new/one");
+  EXPECT_TRUE(std::filesystem::is_directory(directory_ + "/data/new/one"));
+  Volume beside = onHost();
+  beside.path = directory_ + "/database";
+  EXPECT_FALSE(isolator.check(with(beside))) << "a name that begins alike is another directory";
+
+  std::filesystem::create_directory_symlink("/tmp", directory_ + "/data/link");
+  missing.path = directory_ + "/data/link/gantry-never-made/deeper";
+  EXPECT_FALSE(prepare(with(missing), {directory_ + "/data"})) << "a tenant's symlink is not followed";
+}
 
 TEST_F(VolumesTest, BindsAHostPath) {
   const auto contribution = prepare(with(onHost()));
