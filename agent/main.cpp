@@ -284,6 +284,8 @@ struct Running {
   http::Server& server;
   master::Messenger& messenger;
   master::MasterLink* link;  // null: standalone
+  // How long it took to take up what an earlier agent left.
+  std::optional<std::chrono::nanoseconds>& recovery;
 };
 
 async::Task<Result<ImageStore::Pruned>> pruneOnce(const Running* running) {
@@ -370,7 +372,9 @@ async::Task<Result<void>> recoverAll(const Running* running, state::Contents con
 }
 
 async::Task<Result<void>> live(const Running* running, state::Contents contents, bool rebuild) {
+  const auto began = std::chrono::steady_clock::now();
   auto lived = co_await recoverAll(running, std::move(contents), rebuild);
+  running->recovery = std::chrono::steady_clock::now() - began;
   async::Scope background(running->executor);
   if (lived) {
     running->api.recovered();
@@ -459,8 +463,11 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
   addUsageMetrics(registry, engine);
 
   api::Settings served = apiSettings(loaded, registry);
-  served.facts = [&address, link = link.get(), started = tasks::Clock::now()] {
-    return agentFacts(address, link, started);
+  std::optional<std::chrono::nanoseconds> recovery;
+  served.facts = [&address, link = link.get(), started = tasks::Clock::now(), &recovery] {
+    api::AgentFacts facts = agentFacts(address, link, started);
+    facts.recovery = recovery;
+    return facts;
   };
   served.tasks = [&taskManager] { return taskManager.snapshot(); };
   served.taskCounters = [&taskManager] { return taskManager.counters(); };
@@ -485,7 +492,7 @@ Result<void> runAgent(const Loaded& loaded, std::function<Result<Loaded>()> load
                         taskManager,    *images,
                         *networks,      api,
                         server,         messenger,
-                        link.get()};
+                        link.get(),     recovery};
   auto lived = async::runUntilDone(loop, live(&running, std::move(opened.contents), opened.setAside.has_value()));
   isolators::removeRootGroup(host.cgroups, config.cgroupsRoot);
   return lived;

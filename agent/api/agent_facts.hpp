@@ -30,8 +30,6 @@ struct AgentFacts {
   tasks::Message info;
   // Resource.
   std::vector<tasks::Message> checkpointedResources;
-  // Of a drain that is going on (the snapshot of the tasks has its configuration).
-  std::optional<tasks::Clock::time_point> drainStarted;
   // How long it took to take up what an earlier agent left, and how much of it could not be read.
   std::optional<std::chrono::nanoseconds> recovery;
   std::uint64_t recoveryErrors = 0;

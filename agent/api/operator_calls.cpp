@@ -121,8 +121,7 @@ std::optional<std::string> OperatorCalls::describe(const wire::Call& call, wire:
   if (is(wire::GetResourceProviders())) return wire::encodeResourceProviders(media);
   if (is(wire::GetLoggingLevel())) return wire::encodeLoggingLevel(logging_.level(), media);
   if (is(wire::GetAgent())) {
-    const AgentFacts facts = settings_.facts();
-    return wire::encodeAgent(facts.info, settings_.tasks().drain, facts.drainStarted, media);
+    return wire::encodeAgent(settings_.facts().info, settings_.tasks().drain, media);
   }
   if (is(wire::GetMetrics())) {
     auto metrics = mesosMetrics(settings_.facts(), settings_.tasks(), settings_.taskCounters(), HostLoad::measure());

@@ -198,12 +198,13 @@ json frameworksJson(const std::vector<tasks::FrameworkTasks>& frameworks, const 
 
 // ---- the agent
 
-void addDrain(json& state, const AgentFacts& facts, const tasks::Snapshot& snapshot) {
+void addDrain(json& state, const tasks::Snapshot& snapshot) {
   if (!snapshot.drain) return;
   mesos::v1::DrainConfig config;
   ignore(wire::decode(snapshot.drain->config, wire::Media::Protobuf, config), "what can be read is told");
   state["drain_config"] = messageJson(config);
-  if (facts.drainStarted) state["estimated_drain_start_time_seconds"] = std::floor(seconds(*facts.drainStarted));
+  if (!snapshot.drain->started) return;
+  state["estimated_drain_start_time_seconds"] = std::floor(seconds(*snapshot.drain->started));
 }
 
 void addDomain(json& state, const AgentFacts& facts) {
@@ -239,7 +240,7 @@ std::string stateJson(const Settings& settings) {
                 {"hostname", facts.hostname},
                 {"capabilities", facts.capabilities}};
   addDomain(state, facts);
-  addDrain(state, facts, snapshot);
+  addDrain(state, snapshot);
   addResources(state, facts, snapshot);
   if (!facts.masterHostname.empty()) state["master_hostname"] = facts.masterHostname;
   if (!settings.externalLogFile.empty()) state["external_log_file"] = settings.externalLogFile;

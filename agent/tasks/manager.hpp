@@ -26,6 +26,8 @@ struct DrainConfig {
   std::optional<Duration> maxGracePeriod;
   bool markGone = false;
   Message config;  // DrainConfig
+  // When this agent was told first; set by the task manager.
+  std::optional<Clock::time_point> started;
 };
 
 struct FrameworkTasks {

@@ -373,6 +373,7 @@ std::string toJson(const DrainConfig& drain) {
   setDuration(object, "max_grace_period", drain.maxGracePeriod);
   setFlag(object, "mark_gone", drain.markGone);
   setBytes(object, "config", drain.config);
+  if (drain.started) setDuration(object, "started", Duration(drain.started->time_since_epoch()));
   return written(object);
 }
 
@@ -382,6 +383,9 @@ Result<DrainConfig> parseDrain(std::string_view text) {
     from.readDuration("max_grace_period", drain.maxGracePeriod);
     from.read("mark_gone", drain.markGone);
     from.readBytes("config", drain.config);
+    std::optional<Duration> started;
+    from.readDuration("started", started);
+    if (started) drain.started = Clock::time_point(std::chrono::duration_cast<Clock::duration>(*started));
   }));
   return drain;
 }

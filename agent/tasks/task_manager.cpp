@@ -336,6 +336,8 @@ void Tasks::reconcile(Framework framework, const std::string& task) {
 
 void Tasks::drain(DrainConfig config) {
   if (state_->isEmpty()) return;
+  // A master repeats itself to an agent that comes back.
+  config.started = state_->drain && state_->drain->started ? state_->drain->started : Clock::now();
   state_->drain = std::move(config);
   state_->write({state::PutFact{kDrainFact, toJson(*state_->drain)}});
   log::info("the agent is drained");

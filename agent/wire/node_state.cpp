@@ -111,8 +111,7 @@ std::string encodeFrameworks(const tasks::Snapshot& snapshot, Media media) {
   return encode(response, media);
 }
 
-std::string encodeAgent(const tasks::Message& info, const std::optional<tasks::DrainConfig>& drain,
-                        std::optional<tasks::Clock::time_point> drainStarted, Media media) {
+std::string encodeAgent(const tasks::Message& info, const std::optional<tasks::DrainConfig>& drain, Media media) {
   Response response;
   response.set_type(Response::GET_AGENT);
   auto& part = *response.mutable_get_agent();
@@ -122,8 +121,8 @@ std::string encodeAgent(const tasks::Message& info, const std::optional<tasks::D
   }
   if (drain) {
     ignore(decode(drain->config, Media::Protobuf, *part.mutable_drain_config()), "what can be read is told");
-    if (drainStarted) {
-      const auto since = std::chrono::duration_cast<std::chrono::nanoseconds>(drainStarted->time_since_epoch());
+    if (drain->started) {
+      const auto since = std::chrono::duration_cast<std::chrono::nanoseconds>(drain->started->time_since_epoch());
       part.mutable_estimated_drain_start_time()->set_nanoseconds(since.count());
     }
   }

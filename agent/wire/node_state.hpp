@@ -1,7 +1,6 @@
 // What this agent runs for whom, as answers of the v1 agent operator API: GET_STATE and its parts, GET_AGENT.
 #pragma once
 
-#include <chrono>
 #include <map>
 #include <optional>
 #include <string>
@@ -18,9 +17,8 @@ std::string encodeTasks(const tasks::Snapshot& snapshot, const AgentIdentity& ag
 std::string encodeExecutors(const tasks::Snapshot& snapshot, Media media);
 std::string encodeFrameworks(const tasks::Snapshot& snapshot, Media media);
 
-// `info` is an AgentInfo, "" for an agent that has none. `drainStarted` is told of an agent that drains.
-std::string encodeAgent(const tasks::Message& info, const std::optional<tasks::DrainConfig>& drain,
-                        std::optional<tasks::Clock::time_point> drainStarted, Media media);
+// `info` is an AgentInfo, "" for an agent that has none.
+std::string encodeAgent(const tasks::Message& info, const std::optional<tasks::DrainConfig>& drain, Media media);
 // Of both there are none.
 std::string encodeOperations(Media media);
 std::string encodeResourceProviders(Media media);

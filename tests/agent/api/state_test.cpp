@@ -213,7 +213,7 @@ TEST_F(Stateful, TasksAreShownWhereTheyStand) {
   snapshot_.completedFrameworks = {framework()};
   snapshot_.completedFrameworks[0].completed = {taskWith(json::object(), tasks::TaskState::Killed)};
   snapshot_.drain = tasks::DrainConfig{};
-  facts_.drainStarted = tasks::Clock::time_point(std::chrono::milliseconds(1795171468940));
+  snapshot_.drain->started = tasks::Clock::time_point(std::chrono::milliseconds(1795171468940));
 
   const json state = getJson("/state");
   const json executors = state["frameworks"][0]["executors"];
