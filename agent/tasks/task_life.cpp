@@ -23,6 +23,14 @@ constexpr std::uint32_t kNobody = 65534;
 using Steady = std::chrono::steady_clock;
 using gantry::Error;
 
+// Between two tries to remove a container that is busy, from the first, doubled, to the longest.
+constexpr async::Duration kFirstPause = std::chrono::milliseconds(20);
+constexpr async::Duration kLongestPause = std::chrono::seconds(5);
+
+bool isBusy(const Result<void>& done) {
+  return !done && done.error().code() == Code::Busy;
+}
+
 // What is left until `time`, at least nothing.
 Duration until(Clock::time_point time) {
   return std::max(std::chrono::duration_cast<Duration>(time - Clock::now()), Duration(0));
@@ -339,8 +347,14 @@ async::Task<> TaskLife::end(TaskStatus status) {
 async::Task<> TaskLife::forgetContainer() {
   const auto recorded = co_await journal_->written();
   if (!recorded) co_return;
-  ContainerId id = request_.container.id;
-  const auto removed = co_await parts_.containers.remove(std::move(id));
+  const ContainerId id = request_.container.id;
+  auto removed = co_await parts_.containers.remove(id);
+  // After a restart it may still be cleared away.
+  for (async::Duration pause = kFirstPause; isBusy(removed) && pause <= kLongestPause; pause *= 2) {
+    const auto slept = co_await async::sleep(pause);
+    if (!slept) co_return;
+    removed = co_await parts_.containers.remove(id);
+  }
   if (removed || removed.error().code() == Code::NotFound || removed.error().code() == Code::Cancelled) co_return;
   log::warning("a task's container stays on record until the next start",
                {{"task", request_.id}, {"framework", request_.framework}, {"reason", removed.error()}});

@@ -42,6 +42,8 @@ class Manager final : public ContainerManager {
   std::optional<Error> launchFailure;
   // Launches stay at the creation until releaseLaunches().
   bool holdLaunches = false;
+  // How many removals come too early.
+  int busyRemovals = 0;
   // Containers that are asked to end do so.
   bool obeyAsking = true;
   std::optional<isolators::Usage> usageOfAll;
@@ -122,6 +124,10 @@ class Manager final : public ContainerManager {
   async::Task<Result<void>> remove(ContainerId id) override {
     CO_TRY(const ContainerPtr found, find(id));
     if (!found->ended.isSet()) co_return Error(Code::Busy, "container '" + id.text() + "' is running");
+    if (busyRemovals > 0) {
+      --busyRemovals;
+      co_return Error(Code::Busy, "container '" + id.text() + "' is being cleared away");
+    }
     containers_.erase(id);
     co_return Result<void>();
   }

@@ -38,6 +38,14 @@ TEST_F(TasksTest, ATaskStartsRunsAndFinishes) {
   EXPECT_EQ(tasks_->snapshot().completedFrameworks[0].completed.at(0).state, TaskState::Finished);
 }
 
+TEST_F(TasksTest, AContainerThatIsStillClearedAwayIsForgottenLater) {
+  containers_->busyRemovals = 2;
+  launchUntilRunning("a");
+  containers_->end(containerOf("a"), 0);
+  acknowledgeUntil("a", TaskState::Finished);
+  until([&] { return containers_->count() == 0; });
+}
+
 TEST_F(TasksTest, AnUpdateWaitsForTheAcknowledgementOfTheOneBefore) {
   launch("a");
   until([&] { return master_.updates.size() == 1; });
@@ -293,7 +301,7 @@ TEST_F(TasksTest, AFrameworkThatIsShutDownHearsNothingMore) {
   until([&] { return tasks_->snapshot().frameworks.empty(); });
   EXPECT_EQ(master_.updates.size(), before);
   until([&] { return containers_->count() == 0; });
-  const FrameworkTasks& over = tasks_->snapshot().completedFrameworks.at(0);
+  const FrameworkTasks over = tasks_->snapshot().completedFrameworks.at(0);
   EXPECT_EQ(over.completed.size(), 2U);
   EXPECT_EQ(over.completed.at(0).state, TaskState::Killed);
   launchUntilRunning("d");
