@@ -78,7 +78,7 @@ Result<std::vector<NetworkAttachment>> networksFrom(const mesos::v1::ContainerIn
 }
 
 void writeNetwork(const isolators::NetworkStatus& network, mesos::v1::NetworkInfo& message) {
-  message.set_name(network.network);
+  if (!network.network.empty()) message.set_name(network.network);
   for (const std::string& address : network.addresses) {
     auto& entry = *message.add_ip_addresses();
     entry.set_protocol(address.find(':') == std::string::npos ? mesos::v1::NetworkInfo::IPv4
