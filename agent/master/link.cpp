@@ -98,6 +98,8 @@ struct MasterLink::State final : Registrant {
   async::Event ended;
   std::optional<Error> failure;
   Phase phase = Phase::Recovering;
+  // Shut down by the master, and not of our own accord.
+  bool keepsId = false;
   std::optional<Master> leader;
   std::optional<Clock::time_point> lastDrop;
   std::size_t silentDrops = 0;
@@ -181,6 +183,7 @@ void MasterLink::State::shutDown(const Upid& from, const std::string& body) {
   const auto message = take("ShutdownMessage", from, wire::parseShutdown(body));
   if (!message) return;
   log::error("the master shuts this agent down", {{"master", toString(from)}, {"message", message->message}});
+  keepsId = true;
   terminate();
 }
 
@@ -455,7 +458,8 @@ void MasterLink::unregister() {
 }
 
 Task<Result<void>> MasterLink::forget() {
-  return state_->parts.store.commit(forgetAgent());
+  if (state_->keepsId) co_return Result<void>();
+  co_return co_await state_->parts.store.commit(forgetAgent());
 }
 
 void MasterLink::send(const tasks::StatusUpdate& update) {

@@ -66,7 +66,8 @@ class MasterLink final : public tasks::UpdateSink {
   async::Task<Result<void>> run();
   // Takes leave of the master and ends all tasks; run() completes.
   void unregister();
-  // After that: the next start is a new agent.
+  // After that: the next start is a new agent. One that the master shut down stays the one that it was: who is gone may
+  // not come back under another name.
   async::Task<Result<void>> forget();
 
   // tasks::UpdateSink.

@@ -411,8 +411,12 @@ TEST_F(LinkTest, EndsWhenTheMasterShutsItDown) {
   EXPECT_TRUE(*ended_);
   EXPECT_TRUE(isTold("shutdown"));
   EXPECT_TRUE(async::runUntilDone(loop_, link_->forget()));
-  auto opened = state::Database::open(directory_ + "/copy.db");
-  EXPECT_TRUE(opened);
+  stopAgent();
+  mail_.clear();
+  open();
+  start();
+  const auto asked = expectMail<mesos::internal::ReregisterSlaveMessage>("ReregisterSlaveMessage");
+  EXPECT_EQ(asked.slave().id().value(), kAgent);
 }
 
 TEST_F(LinkTest, EndsWhenTheMasterRefusesItAsNew) {
@@ -434,6 +438,11 @@ TEST_F(LinkTest, TakesLeaveOfTheMaster) {
   say("RunTaskMessage", runTask("late"));
   pass(50ms);
   EXPECT_EQ(std::count(tasks_.told.begin(), tasks_.told.end(), std::string("run ") + kFramework + " late"), 0);
+  EXPECT_TRUE(async::runUntilDone(loop_, link_->forget()));
+  stopAgent();
+  open();
+  start();
+  expectMail<mesos::internal::RegisterSlaveMessage>("RegisterSlaveMessage");
 }
 
 TEST_F(LinkTest, EndsWithAnErrorWhenItIsCalledAnotherAgent) {
