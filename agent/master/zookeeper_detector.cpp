@@ -188,7 +188,7 @@ Task<async::Duration> ZooKeeperDetector::State::refresh(StatePtr state) {
   const auto left = *state->silentSince + state->times.session - Clock::now();
   if (condition == ZooKeeperSession::Condition::Connecting && left > Clock::duration::zero()) co_return left;
   // The ensemble has forgotten us, or soon will: what it last told is worth nothing any more.
-  log::warning("the ZooKeeper session is over, beginning another", {{"servers", state->address.servers}});
+  state->complain(Error(Code::Unavailable, fmt::format("no session with '{}'", state->address.servers)));
   co_await drop(state);
   co_return state->times.retry;
 }

@@ -7,6 +7,10 @@
 #define THREADED
 #include <zookeeper/zookeeper.h>
 
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+
 #include <fmt/format.h>
 
 #include "base/log.hpp"
@@ -91,7 +95,8 @@ Result<std::unique_ptr<ZooKeeperSession>> ZooKeeperSession::open(const ZooKeeper
   ::zoo_set_debug_level(ZOO_LOG_LEVEL_WARN);
   auto handle = std::make_unique<Handle>();
   TRY(handle->changes, kernel::pipe(O_NONBLOCK));
-  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count();
+  constexpr std::int64_t kLongest = std::numeric_limits<int>::max();
+  const auto milliseconds = std::min(std::chrono::duration_cast<std::chrono::milliseconds>(timeout).count(), kLongest);
   handle->client = ::zookeeper_init2(address.servers.c_str(), Handle::noticed, static_cast<int>(milliseconds), nullptr,
                                      handle.get(), ZOO_NO_LOG_CLIENTENV, logLine);
   if (handle->client == nullptr) {
