@@ -6,10 +6,13 @@ connections: each side sends on the one it opened, and reads what it is told on 
 
 import contextlib
 import socket
+import ssl
+import subprocess
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class Message:
     at: float = field(default_factory=time.monotonic)
 
 
-class Malformed(Exception):
-    """What arrived is not what a libprocess program may send."""
+class CutOff(Exception):
+    """The connection ends inside a message, as it does when the peer is killed."""
 
 
 class _Reader:
@@ -70,14 +73,14 @@ class _Reader:
     def _take(self, length: int) -> bytes:
         while len(self._held) < length:
             if not self._more():
-                raise Malformed("the connection ends inside a body")
+                raise CutOff
         taken, self._held = self._held[:length], self._held[length:]
         return taken
 
     def _line(self) -> str:
         while b"\r\n" not in self._held:
             if not self._more():
-                raise Malformed("the connection ends inside a line")
+                raise CutOff
         line, _, self._held = self._held.partition(b"\r\n")
         return line.decode()
 
@@ -120,10 +123,48 @@ def request(sender: str, to: str, name: str, body: bytes, host: str) -> bytes:
     return f"{head}Transfer-Encoding: chunked\r\n\r\n{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
 
 
-class Connection:
-    """One that we opened, for sending only: what comes back on it is kept to be looked at."""
+class Tls:
+    """A certificate of its own authority for 127.0.0.1, as LIBPROCESS_SSL_* wants it."""
 
-    def __init__(self, address: tuple[str, int], exited: Callable[[tuple[str, int]], None] | None) -> None:
+    def __init__(self, directory: Path) -> None:
+        self.key, self.certificate = (directory / "key.pem", directory / "certificate.pem")
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=gantry",
+             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", self.key, "-out", self.certificate],
+            check=True, capture_output=True,
+        )  # fmt: skip
+
+    def environment(self) -> dict[str, str]:
+        """For an agent that demands the certificate of whoever it speaks to."""
+        return {
+            "LIBPROCESS_SSL_ENABLED": "true",
+            "LIBPROCESS_SSL_KEY_FILE": str(self.key),
+            "LIBPROCESS_SSL_CERT_FILE": str(self.certificate),
+            "LIBPROCESS_SSL_CA_FILE": str(self.certificate),
+            "LIBPROCESS_SSL_VERIFY_SERVER_CERT": "true",
+            "LIBPROCESS_SSL_VERIFY_IPADD": "true",
+            "LIBPROCESS_SSL_HOSTNAME_VALIDATION_SCHEME": "openssl",
+        }
+
+    def accepted(self, peer: socket.socket) -> ssl.SSLSocket:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, self.key)
+        return context.wrap_socket(peer, server_side=True)
+
+    def connected(self, peer: socket.socket) -> ssl.SSLSocket:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.load_verify_locations(self.certificate)
+        context.load_cert_chain(self.certificate, self.key)
+        return context.wrap_socket(peer, server_hostname="127.0.0.1")
+
+
+class Connection:
+    """One that we opened, for sending only: what comes back on it is kept to be looked at, but for TLS, which two threads
+    may not use at once."""
+
+    def __init__(
+        self, address: tuple[str, int], exited: Callable[[tuple[str, int]], None] | None, tls: Tls | None = None
+    ) -> None:
         self.address = address
         self.answers = b""
         self.open = True
@@ -131,6 +172,9 @@ class Connection:
         self._lock = threading.Lock()
         self._socket = socket.create_connection(address, timeout=5)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if tls:
+            self._socket = tls.connected(self._socket)
+            return
         self._socket.settimeout(None)
         threading.Thread(target=self._drain, daemon=True).start()
 
@@ -156,10 +200,11 @@ class Connection:
 class Node:
     """A libprocess program: what it receives is handed to `received`, one message at a time, and kept in `messages`."""
 
-    def __init__(self, port: int = 0, ip: str = "127.0.0.1") -> None:
+    def __init__(self, port: int = 0, tls: Tls | None = None) -> None:
+        self._tls = tls
         self._listener = socket.socket()
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        self._listener.bind((ip, port))
+        self._listener.bind(("127.0.0.1", port))
         self._listener.listen(64)
         self.ip, self.port = self._listener.getsockname()
         self.messages: list[Message] = []
@@ -199,11 +244,18 @@ class Node:
             threading.Thread(target=self._serve, args=(peer, number), daemon=True).start()
 
     def _serve(self, peer: socket.socket, number: int) -> None:
-        reader = _Reader(peer)
         try:
+            if self._tls:
+                plain, peer = peer, self._tls.accepted(peer)
+                with self.changed:
+                    self._incoming.remove(plain)
+                    self._incoming.append(peer)
+            reader = _Reader(peer)
             while taken := reader.next():
                 self._take(*taken, number, peer)
-        except (Malformed, ValueError) as problem:
+        except CutOff:
+            pass
+        except (ValueError, OSError) as problem:
             with self.changed:
                 if not self._closed:
                     self.violations.append(str(problem))
@@ -254,7 +306,7 @@ class Node:
         with self.changed:
             held = self._outgoing.get(address)
             if held is None or not held.open:
-                held = self._outgoing[address] = Connection(address, self._lost)
+                held = self._outgoing[address] = Connection(address, self._lost, self._tls)
             return held
 
     def relink(self, address: tuple[str, int]) -> Connection:

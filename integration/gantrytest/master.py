@@ -11,7 +11,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 
 from . import wire
-from .libprocess import Message, Node, Upid
+from .libprocess import Message, Node, Tls, Upid
 
 TERMINAL = {"TASK_FINISHED", "TASK_FAILED", "TASK_KILLED", "TASK_ERROR", "TASK_LOST", "TASK_DROPPED", "TASK_GONE",
             "TASK_GONE_BY_OPERATOR"}  # fmt: skip
@@ -34,6 +34,7 @@ class AgentRecord:
     capabilities: set[str]
     resource_version: bytes
     connected: bool = True
+    pings: int = 0
     pongs: int = 0
 
 
@@ -100,8 +101,9 @@ class Master(Node):
         total_ping_timeout: float = 75,
         ping_interval: float | None = None,
         credentials: dict[str, str] | None = None,
+        tls: Tls | None = None,
     ) -> None:
-        super().__init__(port)
+        super().__init__(port, tls)
         self.id = str(uuid.uuid4())
         self.total_ping_timeout = total_ping_timeout
         # principal -> secret; with any, agents must authenticate.
@@ -174,7 +176,8 @@ class Master(Node):
             self.violations.append("a master dies of an agent with RESOURCE_PROVIDER and no resource version")
         known = self.agents.get(id)
         record = AgentRecord(id, message.sender, parsed.slave, parsed.version, capabilities, version)
-        record.pongs = known.pongs if known else 0
+        if known:
+            record.pings, record.pongs = known.pings, known.pongs
         self.agents[id] = record
         self.relink(message.sender.address)
         return record
@@ -278,6 +281,7 @@ class Master(Node):
                 self._authenticated.pop(str(agent.upid), None)
 
     def _ping(self, agent: AgentRecord) -> None:
+        agent.pings += 1
         observer = f"slave-observer({list(self.agents).index(agent.id) + 1})"
         self._say(agent.upid, "PingSlaveMessage", {"connected": agent.connected}, observer)
 
@@ -290,6 +294,10 @@ class Master(Node):
     def _ping_all(self, interval: float) -> None:
         while not self._stopping.wait(interval):
             self.ping()
+
+    def wait_pongs(self) -> None:
+        """Until every ping is answered, and what was said before it is done with."""
+        self.wait(lambda: all(agent.pongs == agent.pings for agent in self.agents.values()), "the pings are answered")
 
     def say(self, name: str, content: dict | wire.Message | None = None, sender: str = "master") -> None:
         """Any message to the agent."""
@@ -361,7 +369,7 @@ class Master(Node):
     # --- tasks
 
     def task(
-        self, id: str, command: str | None = "sleep 1000", *, cpus=0.1, mem=32, more_resources=(), **fields
+        self, id: str, command: str | None = "sleep 1000", /, *, cpus=0.1, mem=32, more_resources=(), **fields
     ) -> dict:
         """A TaskInfo: a shell command unless `fields` say otherwise."""
         content = {
@@ -384,7 +392,7 @@ class Master(Node):
             message.resource_version_uuids.add().uuid.value = self.agent.resource_version
         self.say("RunTaskMessage", message)
 
-    def launch(self, id: str, command: str | None = "sleep 1000", framework: str | None = None, **fields) -> None:
+    def launch(self, id: str, command: str | None = "sleep 1000", /, framework: str | None = None, **fields) -> None:
         self.run(self.task(id, command, **fields), framework)
 
     def kill(self, id: str, framework: str | None = None, grace: float | None = None) -> None:
@@ -417,8 +425,7 @@ class Master(Node):
         if known is None:
             if stream and not stream[-1].acknowledged:
                 self.violations.append(f"{what}: sent before {stream[-1].state} was acknowledged")
-            # TASK_KILLING and TASK_KILLED of an agent that is drained for good are both told as gone.
-            if stream and stream[-1].state in TERMINAL - {"TASK_GONE_BY_OPERATOR"}:
+            if stream and stream[-1].state in TERMINAL:
                 self.violations.append(f"{what}: after {stream[-1].state}")
             known = Update(update)
             stream.append(known)
@@ -431,15 +438,10 @@ class Master(Node):
             self.acknowledge(known, message.sender)
 
     def acknowledge(self, update: Update, to: Upid | None = None) -> None:
-        message = wire.make(
-            "StatusUpdateAcknowledgementMessage",
-            {
-                "slave_id": {"value": update.message.slave_id.value},
-                "framework_id": {"value": update.message.framework_id.value},
-                "task_id": {"value": update.status.task_id.value},
-                "uuid": "",
-            },
-        )
+        message = wire.make("StatusUpdateAcknowledgementMessage")
+        message.slave_id.CopyFrom(update.message.slave_id)
+        message.framework_id.CopyFrom(update.message.framework_id)
+        message.task_id.CopyFrom(update.status.task_id)
         message.uuid = update.uuid
         update.acknowledged = True
         self._say(to or self.agent.upid, "StatusUpdateAcknowledgementMessage", message)

@@ -11,12 +11,14 @@ from gantrytest.master import Master, Update
 # What every agent of these tests has to offer, so that no test depends on the machine.
 RESOURCES = "--resources=cpus:8;mem:16384;disk:40960;ports:[31000-32000]"
 # As fast as the flags allow: a test does not wait for another agent's sake.
-HASTE = ("--registration_backoff_factor=10ms", "--authentication_backoff_factor=10ms")
+HASTE = ("--registration_backoff_factor=50ms", "--authentication_backoff_factor=50ms")
 
 
 def _honest(masters: list[Master]) -> None:
     """None of them heard what a real one would drop or die of."""
     violations = [violation for master in masters for violation in master.violations]
+    for master in masters:
+        master.violations.clear()
     assert not violations, "\n".join(violations)
 
 
@@ -73,6 +75,7 @@ def mesos_agent(new_mesos_agent, master) -> MesosAgent:
     """One of the test's own, registered with `master`."""
     agent = new_mesos_agent(master.address).start()
     master.wait_registered()
+    agent.wait_until(lambda: " registered " in agent.log.read_text())
     return agent
 
 
@@ -84,7 +87,7 @@ class Shared:
     agent: MesosAgent
     framework: str = ""
 
-    def launch(self, id: str, command: str | None = "sleep 1000", **fields) -> None:
+    def launch(self, id: str, command: str | None = "sleep 1000", /, **fields) -> None:
         self.master.launch(id, command, self.framework, **fields)
 
     def kill(self, id: str, grace: float | None = None) -> None:
@@ -99,11 +102,16 @@ class Shared:
     def states(self, id: str) -> list[str]:
         return self.master.states(id, self.framework)
 
-    def run(self, id: str, command: str | None = None, **fields) -> tuple[Update, str, str]:
+    def run(self, id: str, command: str | None = None, /, **fields) -> tuple[Update, str, str]:
         """Launches a task and waits for its end: that update, and what it wrote to its two streams."""
         self.launch(id, command, **fields)
         end = self.wait_end(id)
         return end, self.output(id), self.output(id, "stderr")
+
+    def wait_ready(self, id: str) -> None:
+        """Until a task that says so is ready."""
+        self.wait_state(id, "TASK_RUNNING")
+        self.agent.wait_until(lambda: "ready" in self.output(id))
 
     def output(self, id: str, stream: str = "stdout") -> str:
         return (self.sandbox(id) / stream).read_text()
@@ -119,7 +127,9 @@ def shared_pair(session, watched, first_container):
     agent = _make(session, watched, master.address)
     agent.start()
     master.wait_registered()
-    yield Shared(master, agent)
+    pair = Shared(master, agent, master.framework())
+    pair.run("first", "true")  # what it makes once stays
+    yield pair
     _close(watched, agent)
     master.stop()
 
