@@ -19,7 +19,7 @@ import socket
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -96,6 +96,13 @@ def made_up(path: str) -> bool:
     return bool(_NAMES.search(path) or _FREE.search(path))
 
 
+@dataclass(frozen=True)
+class Default:
+    """A value that is the one that counts when there is none."""
+
+    value: object
+
+
 def leaves(message: wire.Message, path: str = "") -> Iterator[tuple[str, object]]:
     """Every value with its path; an empty message is a value."""
     present = message.ListFields()
@@ -116,6 +123,8 @@ def leaves(message: wire.Message, path: str = "") -> Iterator[tuple[str, object]
         for place, one in zip(places, value):
             if isinstance(one, wire.Message):
                 yield from leaves(one, place)
+            elif field.has_default_value and one == field.default_value:
+                yield place, Default(one)
             elif field.enum_type:
                 yield place, field.enum_type.values_by_number[one].name
             else:
@@ -141,6 +150,8 @@ def compare(recorded: wire.Message, ours: wire.Message, names: Names) -> list[st
         if path not in given:
             problems.append(f"{path} is missing: {wanted[path]!r}")
         elif path not in wanted:
+            if isinstance(given[path], Default):
+                continue
             problems.append(f"{path} is new: {given[path]!r}")
         elif _FREE.search(path):
             if not given[path]:
@@ -182,7 +193,7 @@ Key = tuple[str, ...]
 
 def stream_of(name: str, to: str, content: wire.Message) -> Key:
     if name == "StatusUpdateMessage":
-        return "updates", content.update.framework_id.value, content.update.status.task_id.value
+        return ("updates", content.update.framework_id.value, content.update.status.task_id.value)
     if name == "PongSlaveMessage":
         return "pongs", to
     if name.startswith("Authentic"):
@@ -227,7 +238,7 @@ class Streams:
         return one.name in ("RegisterSlaveMessage", "ReregisterSlaveMessage") and one.content == other.content
 
 
-def compare_streams(recorded: Streams, ours: Streams) -> list[str]:
+def compare_streams(recorded: Streams, ours: Streams, tolerances: Sequence["Tolerance"] = ()) -> list[str]:
     names = Names()
     problems = []
     for key in sorted(recorded.by_key.keys() | ours.by_key.keys()):
@@ -241,15 +252,19 @@ def compare_streams(recorded: Streams, ours: Streams) -> list[str]:
             else:
                 problems += [
                     f"{where} (line {wanted[index].line}): {one}"
-                    for one in _compare(wanted[index], given[index], names)
+                    for one in _compare(wanted[index], given[index], names, tolerances)
                 ]
     return problems
 
 
-def _compare(wanted: Said, given: Said, names: Names) -> list[str]:
+def _compare(wanted: Said, given: Said, names: Names, tolerances: Sequence["Tolerance"]) -> list[str]:
     if wanted.name != given.name:
         return [f"{given.name} instead of {wanted.name}"]
-    problems = compare(wanted.content, given.content, names)
+    recorded = type(wanted.content)()
+    recorded.CopyFrom(wanted.content)
+    for tolerance in tolerances:
+        tolerance(recorded, given.content)
+    problems = compare(recorded, given.content, names)
     if (wanted.sender, wanted.to) != (given.sender, given.to):
         problems.append(f"from {given.sender} to {given.to} instead of from {wanted.sender} to {wanted.to}")
     return problems
@@ -257,8 +272,10 @@ def _compare(wanted: Said, given: Said, names: Names) -> list[str]:
 
 # --- playing a scenario
 
-# How the recorded agent's message would be said by the agent at hand; None if it does not say it.
+# How the recorded agent's message would be said by the agent at hand, by the scenario's name; None if it does not say it.
 Difference = Callable[[str, Step], wire.Message | None]
+# Changes the recorded message where the other one may differ from it.
+Tolerance = Callable[[wire.Message, wire.Message], None]
 
 
 class Subject(Protocol):
@@ -290,11 +307,17 @@ class _Ear(Node):
 
 class Replay:
     def __init__(
-        self, scenario: Scenario, subject: Subject, differences: list[Difference], patience: float = 20
+        self,
+        scenario: Scenario,
+        subject: Subject,
+        differences: Sequence[Difference] = (),
+        tolerances: Sequence[Tolerance] = (),
+        patience: float = 20,
     ) -> None:
         self._scenario = scenario
         self._subject = subject
         self._differences = differences
+        self._tolerances = tolerances
         self._patience = patience
         self._heard: list[Message] = []
         self._changed = threading.Condition(threading.RLock())
@@ -326,7 +349,9 @@ class Replay:
 
     def _problems(self) -> list[str]:
         violations = self._violations + (self._master.violations if self._master else [])
-        return compare_streams(self._expected, self._ours()) + [f"on the wire: {one}" for one in violations]
+        return compare_streams(self._expected, self._ours(), self._tolerances) + [
+            f"on the wire: {one}" for one in violations
+        ]
 
     def _expect(self, step: Step) -> None:
         content: wire.Message | None = step.content
@@ -424,7 +449,8 @@ Change = Callable[[Step], list[Step]]
 
 class RecordedAgent:
     """Says what the recorded agent said, when it has heard what that one had heard: to try the comparison on. What is
-    said may be changed: `change` is given each step of the agent, and gives what is said in its place."""
+    said may be changed: `change` is given each step of the agent, and gives what is said in its place.
+    """
 
     def __init__(self, scenario: Scenario, change: Change = lambda step: [step]) -> None:
         # One list for each time that it is started.

@@ -13,7 +13,7 @@ SCENARIOS = sorted((Path(__file__).parent / "recorded").glob("*.txt"))
 def replay(scenario: recording.Scenario, change=lambda step: [step], patience: float = 0.5) -> list[str]:
     agent = RecordedAgent(scenario, change)
     try:
-        return Replay(scenario, agent, [], patience).run(settle=0.05)
+        return Replay(scenario, agent, patience=patience).run(settle=0.05)
     finally:
         agent.kill()
 
