@@ -314,9 +314,10 @@ TEST_P(EngineOnKernel, GoesOnAfterARestartOfTheAgent) {
 }
 
 TEST_P(EngineOnKernel, AsksAProgramWithoutAHandlerToEndAsIfItWereNotProcessOne) {
-  ContainerRequest request = shell("");
-  request.command = {.shell = false, .value = "/bin/sleep", .arguments = {"sleep", "1000"}};
-  ASSERT_TRUE(run(engine_->launch(request)));
+  // Only after its output: until the program is there the signal finds the runtime's own process, and runc's has a
+  // handler.
+  ASSERT_TRUE(run(engine_->launch(shell("echo begin; exec sleep 1000"))));
+  awaitOutput("begin\n");
   ASSERT_TRUE(run(engine_->askToEnd(webId())));
   const auto ended = run(engine_->wait(webId()));
   ASSERT_TRUE(ended);
