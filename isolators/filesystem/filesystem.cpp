@@ -99,10 +99,15 @@ std::vector<oci::Mount> hostMounts(const std::vector<kernel::MountEntry>& mounts
   constexpr std::array<std::string_view, 3> kOwn = {"/proc", "/sys", "/dev"};
   std::vector<oci::Mount> kept;
   std::set<std::string> seen{"/"};
+  const auto root = std::ranges::find(mounts, "/", &kernel::MountEntry::mountPoint);
+  const auto isRootAgain = [&](const kernel::MountEntry& entry) {
+    return root != mounts.end() && entry.root == root->root && entry.source == root->source && entry.type == root->type;
+  };
   for (const kernel::MountEntry& entry : mounts) {
     const std::string& path = entry.mountPoint;
     const bool isOwn = std::ranges::any_of(kOwn, [&](std::string_view own) { return kernel::isAtOrBelow(path, own); });
     if (isOwn || kernel::isAtOrBelow(path, hidden) || entry.type == "overlay" || entry.type == "nsfs") continue;
+    if (isRootAgain(entry)) continue;
     if (!seen.insert(path).second) continue;
     kept.push_back({.destination = path, .type = "bind", .source = path, .options = {"bind", "rslave"}});
   }

@@ -41,7 +41,8 @@ class FilesystemIsolator final : public Isolator {
 };
 
 // The mounts that give a container the host's file systems besides "/": bind mounts in the host's order, without what a
-// container has for itself (/proc, /sys, /dev), what is below `hidden`, and other containers' overlays.
+// container has for itself (/proc, /sys, /dev), what is below `hidden`, other containers' overlays, and the root file
+// system in other places, as the containers of other agents have it: those come and go while a container is made.
 std::vector<oci::Mount> hostMounts(const std::vector<kernel::MountEntry>& mounts, const std::string& hidden);
 
 }  // namespace gantry::isolators

@@ -6,7 +6,7 @@ namespace gantry::isolators {
 namespace {
 
 kernel::MountEntry at(std::string path, std::string type = "ext4") {
-  return {.mountPoint = std::move(path), .type = std::move(type)};
+  return {.mountPoint = path, .type = std::move(type), .source = "what is at " + path};
 }
 
 TEST(HostMounts, LeavesOutWhatAContainerHasForItself) {
@@ -22,6 +22,19 @@ TEST(HostMounts, LeavesOutWhatAContainerHasForItself) {
     EXPECT_EQ(mount.options, (std::vector<std::string>{"bind", "rslave"}));
   }
   EXPECT_EQ(destinations, (std::vector<std::string>{"/home", "/process", "/run", "/home/deep er"}));
+}
+
+TEST(HostMounts, LeaveOutTheRootOfOtherAgentsContainers) {
+  std::vector<kernel::MountEntry> mounts = {at("/"), at("/srv"), at("/other/containers/a/rootfs"), at("/data")};
+  for (kernel::MountEntry& entry : mounts) {
+    entry.root = "/";
+    entry.source = entry.mountPoint == "/srv" ? "/dev/vdb" : "/dev/vda";
+  }
+  mounts[3].root = "/some/directory";
+  std::vector<std::string> destinations;
+  for (const oci::Mount& mount : hostMounts(mounts, "/run/gantry/containers"))
+    destinations.push_back(mount.destination);
+  EXPECT_EQ(destinations, (std::vector<std::string>{"/srv", "/data"}));
 }
 
 TEST(Filesystem, RefusesADiskLimitItCannotEnforce) {
