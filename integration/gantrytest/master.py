@@ -179,7 +179,10 @@ class Master(Node):
         if known:
             record.pings, record.pongs = known.pings, known.pongs
         self.agents[id] = record
-        self.relink(message.sender.address)
+        try:
+            self.relink(message.sender.address)
+        except OSError:  # it is gone already
+            record.connected = False
         return record
 
     def _connection(self) -> dict:

@@ -124,7 +124,7 @@ class Shared:
 @pytest.fixture(scope="session")
 def shared_pair(session, watched, first_container):
     master = Master(ping_interval=5)
-    agent = _make(session, watched, master.address)
+    agent = _make(session, watched, master.address, "--attributes=rack:r1")
     agent.start()
     master.wait_registered()
     pair = Shared(master, agent, master.framework())

@@ -5,6 +5,7 @@ import socket
 import pytest
 
 from gantrytest import wire
+from gantrytest.agent import settle
 from gantrytest.images import free_port
 from gantrytest.libprocess import Node, request
 
@@ -93,6 +94,7 @@ def test_no_pings(new_mesos_agent, new_master):
 
 def test_the_same_after_a_restart(mesos_agent, master):
     first = master.agent
+    settle(0.3)  # for the agent to keep its id
     mesos_agent.kill()
     master.wait(lambda: not first.connected, "the link breaks")
     mesos_agent.start()
@@ -164,6 +166,7 @@ def test_authenticates_again_after_each_break(new_mesos_agent, new_master, direc
         master.address, _credential(directory, '{"principal": "agent one", "secret": "s3 cret"}')
     ).start()
     agent.wait_until(lambda: " registered " in agent.log.read_text())
+    settle(0.3)
     agent.kill()
     agent.start()
     master.wait(lambda: master.count("ReregisterSlaveMessage") == 1, "the agent registers again")

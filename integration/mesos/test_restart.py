@@ -8,6 +8,7 @@ import time
 import pytest
 
 from gantrytest import wire
+from gantrytest.agent import settle
 from gantrytest.master import TERMINAL, describe, state_name
 
 STARTED = ["TASK_STARTING", "TASK_RUNNING"]
@@ -123,6 +124,7 @@ def test_cleanup(mesos_agent, master):
 def test_a_launch_that_was_lost(mesos_agent, master):
     """Sent when nobody was there: the master asks, and is told that it was dropped."""
     record = master.agent
+    settle(0.3)  # for the agent to keep its id
     mesos_agent.kill()
     master.wait(lambda: not record.connected, "the link breaks")
     master.launch("t")
@@ -133,6 +135,7 @@ def test_a_launch_that_was_lost(mesos_agent, master):
 
 def test_other_resources(mesos_agent, master):
     """Refused under the policy that is the default, and told apart by name."""
+    settle(0.3)
     mesos_agent.kill()
     mesos_agent.configure("--resources=cpus:4;mem:16384;disk:40960;ports:[31000-32000]")
     mesos_agent.spawn()
