@@ -117,6 +117,8 @@ class Master(Node):
         self.frameworks: dict[str, wire.Message] = {}
         # Tasks that were sent to an agent and of whose end nobody told, by (framework, task).
         self.launched: set[tuple[str, str]] = set()
+        # KillTaskMessages, said again to an agent that comes back with the task.
+        self.kills: dict[tuple[str, str], dict] = {}
         # Agents that may not come back.
         self.gone: dict[str, str] = {}
         self.drain_config: wire.Message | None = None
@@ -218,6 +220,10 @@ class Master(Node):
         answer.reconciliations.extend(self._missing(parsed))
         self._ping(record)
         self._say(record.upid, "SlaveReregisteredMessage", answer)
+        for task in parsed.tasks:
+            kill = self.kills.get((task.framework_id.value, task.task_id.value))
+            if kill and state_name(task.state) not in TERMINAL:
+                self._say(record.upid, "KillTaskMessage", kill)
         if self.drain_config:
             self._say(record.upid, "DrainSlaveMessage", self.drain_config)
         for framework in parsed.frameworks:
@@ -402,6 +408,7 @@ class Master(Node):
         content = {"framework_id": {"value": framework or self.default_framework}, "task_id": {"value": id}}
         if grace is not None:
             content["kill_policy"] = {"grace_period": {"nanoseconds": int(grace * 1e9)}}
+        self.kills[content["framework_id"]["value"], id] = content
         self.say("KillTaskMessage", content)
 
     def drain(self, grace: float | None = None, mark_gone: bool = False) -> None:

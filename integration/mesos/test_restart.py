@@ -169,16 +169,16 @@ def _kill_unless_ended(master, id: str) -> None:
         master.kill(id)
 
 
-KILLS = int(os.environ.get("GANTRY_KILLS", 20))
+KILLS = int(os.environ.get("KILLS", 20))
 
 
 @pytest.mark.time_limit(120 + 10 * KILLS)
 def test_killed_at_any_moment(mesos_agent, master):
     """The agent is killed in the midst of launches, again and again. No update is lost, made up or out of order (the
-    master looks at that), and nothing is left behind (the fixtures look at that). GANTRY_KILLS says how often.
+    master looks at that), and nothing is left behind (the fixtures look at that). KILLS says how often.
     """
-    seed = int(os.environ.get("GANTRY_SEED", time.time_ns() % 1_000_000))
-    print(f"GANTRY_SEED={seed}")
+    seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
+    print(f"SEED={seed}")
     chance = random.Random(seed)
     expected: dict[str, tuple[str, str]] = {}
     for turn in range(KILLS):
