@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from gantrytest.agent import Agent, MesosAgent
+from gantrytest.agent import Agent, MesosAgent, settle
 from gantrytest.master import Master, Update
 
 # What every agent of these tests has to offer, so that no test depends on the machine.
@@ -49,6 +49,12 @@ def _make(session, watched, where: str, *flags: str, **options) -> MesosAgent:
     return agent
 
 
+def _settle(agent: MesosAgent) -> None:
+    """Until it knows that it is registered, and no second registration is on its way, which would have the master link anew."""
+    agent.wait_until(lambda: " registered " in agent.log.read_text())
+    settle(0.1)
+
+
 def _close(watched, agent: MesosAgent) -> None:
     try:
         agent.close()
@@ -75,7 +81,7 @@ def mesos_agent(new_mesos_agent, master) -> MesosAgent:
     """One of the test's own, registered with `master`."""
     agent = new_mesos_agent(master.address).start()
     master.wait_registered()
-    agent.wait_until(lambda: " registered " in agent.log.read_text())
+    _settle(agent)
     return agent
 
 
@@ -127,6 +133,7 @@ def shared_pair(session, watched, first_container):
     agent = _make(session, watched, master.address, "--attributes=rack:r1")
     agent.start()
     master.wait_registered()
+    _settle(agent)
     pair = Shared(master, agent, master.framework())
     pair.run("first", "true")  # what it makes once stays
     yield pair
