@@ -20,4 +20,13 @@ Result<std::vector<bool>> waitReadable(const std::vector<const Fd*>& files,
   return ready;
 }
 
+Result<bool> isReady(const Fd& file, Readiness wanted) {
+  const short events = wanted == Readiness::ToRead ? POLLIN : POLLOUT;
+  pollfd wait{file.raw(), events, 0};
+  while (::poll(&wait, 1, 0) < 0) {
+    if (errno != EINTR) return Error::fromErrno(errno, "poll");
+  }
+  return wait.revents != 0;
+}
+
 }  // namespace gantry::kernel

@@ -1,4 +1,4 @@
-// poll(2), for programs without an event loop.
+// poll(2), for programs without an event loop and for asking without waiting.
 #pragma once
 
 #include <chrono>
@@ -15,5 +15,9 @@ namespace gantry::kernel {
 // something can be written to it.
 Result<std::vector<bool>> waitReadable(const std::vector<const Fd*>& files,
                                        std::optional<std::chrono::milliseconds> limit = {}, const Fd* roomIn = nullptr);
+
+enum class Readiness { ToRead, ToWrite };
+// Whether that would not block now. The end, and an error that reading or writing would tell, count too.
+Result<bool> isReady(const Fd& file, Readiness wanted);
 
 }  // namespace gantry::kernel

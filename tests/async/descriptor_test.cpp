@@ -99,6 +99,27 @@ TEST(Descriptor, ARegularFileIsAlwaysReady) {
   EXPECT_EQ(runUntilDone(loop, file.read(4))->substr(1), "ELF");
 }
 
+// An event of the first pipe is in the loop's queue when the first pipe goes and the second one comes.
+Task<Result<void>> waitAfterAnother() {
+  const Executor executor = co_await currentExecutor();
+  CO_TRY(kernel::Pipe first, kernel::pipe());
+  CO_TRY(kernel::Pipe second, kernel::pipe());
+  CO_TRY(Descriptor closed, Descriptor::adopt(executor, std::move(first.read)));
+  co_await yield();
+  CO_TRY_VOID(kernel::writeAll(first.write, "x"));
+  co_await yield();
+  closed = Descriptor();
+  CO_TRY(const Descriptor empty, Descriptor::adopt(executor, std::move(second.read)));
+  co_return co_await empty.readable();
+}
+
+TEST(Descriptor, AnEventOfAClosedOneIsNotItsSuccessors) {
+  Loop loop;
+  const auto readable = runUntilDone(loop, withTimeout(100ms, waitAfterAnother()));
+  ASSERT_FALSE(readable) << "nothing was written to it";
+  EXPECT_EQ(readable.error().code(), Code::Timeout) << readable.error().message();
+}
+
 TEST(FileWatch, TellsWhatChanged) {
   Loop loop;
   const std::string path = testing::TempDir() + "/gantry-watch-" + std::to_string(::getpid());
