@@ -1,5 +1,6 @@
 #include <agent/wire/mesos_v1.pb.h>
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -35,6 +36,12 @@ double secondsSinceEpoch(std::chrono::system_clock::time_point time) {
 Result<void> checkText(std::string_view text, std::string_view field) {
   if (text.find('\0') != std::string_view::npos) return Error::invalid(field, "contains a NUL byte");
   return {};
+}
+
+Result<std::chrono::nanoseconds> durationOf(std::int64_t nanoseconds, std::string_view field) {
+  if (nanoseconds < 0) return Error::invalid(std::string(field) + ".nanoseconds", "must not be negative");
+  constexpr std::chrono::nanoseconds kCentury = std::chrono::years(100);
+  return std::min(std::chrono::nanoseconds(nanoseconds), kCentury);
 }
 
 Result<ContainerId> containerIdFrom(const mesos::v1::ContainerID& message, std::string_view field) {

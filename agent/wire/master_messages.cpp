@@ -6,6 +6,7 @@
 
 #include "agent/wire/encoding.hpp"
 #include "agent/wire/identifiers.hpp"
+#include "agent/wire/messages.hpp"
 #include "agent/wire/task_info.hpp"
 
 namespace gantry::agent::wire {
@@ -115,9 +116,7 @@ Result<KillTask> parseKillTask(std::string_view body) {
   TRY(const auto message, read<internal::KillTaskMessage>(body));
   KillTask kill{message.framework_id().value(), message.task_id().value(), std::nullopt};
   if (!message.kill_policy().has_grace_period()) return kill;
-  const auto grace = message.kill_policy().grace_period().nanoseconds();
-  if (grace < 0) return Error::invalid("kill_policy.grace_period.nanoseconds", "must not be negative");
-  kill.grace = tasks::Duration(grace);
+  TRY(kill.grace, durationOf(message.kill_policy().grace_period().nanoseconds(), "kill_policy.grace_period"));
   return kill;
 }
 
@@ -134,9 +133,7 @@ Result<tasks::DrainConfig> parseDrain(std::string_view body) {
   drain.markGone = message.config().mark_gone();
   drain.config = encode(message.config(), Media::Protobuf);
   if (!message.config().has_max_grace_period()) return drain;
-  const auto grace = message.config().max_grace_period().nanoseconds();
-  if (grace < 0) return Error::invalid("config.max_grace_period.nanoseconds", "must not be negative");
-  drain.maxGracePeriod = tasks::Duration(grace);
+  TRY(drain.maxGracePeriod, durationOf(message.config().max_grace_period().nanoseconds(), "config.max_grace_period"));
   return drain;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -52,5 +53,9 @@ double secondsSinceEpoch(std::chrono::system_clock::time_point time);
 
 // InvalidArgument when `text` holds a NUL byte, which no argument, variable or path can.
 Result<void> checkText(std::string_view text, std::string_view field);
+
+// A duration of a message, in nanoseconds; whatever is longer than a century is cut to one, so that adding it to a time
+// makes sense. InvalidArgument when it is negative.
+Result<std::chrono::nanoseconds> durationOf(std::int64_t nanoseconds, std::string_view field);
 
 }  // namespace gantry::agent::wire

@@ -29,8 +29,8 @@ Result<PortMapping> portMappingFrom(const mesos::v1::NetworkInfo::PortMapping& m
   return mapping;
 }
 
+// Groups are left alone: none of mesos-agent's own isolators uses them either (reference: master-agent, 5.7).
 Result<NetworkAttachment> networkFrom(const mesos::v1::NetworkInfo& message, const std::string& field) {
-  if (message.groups_size() > 0) return Error(Code::Unsupported, field + ".groups: are not supported by this agent");
   // An entry without an address asks for any address, which is what a network gives (Marathon writes such).
   for (const auto& address : message.ip_addresses()) {
     if (!address.has_ip_address() && address.protocol() == mesos::v1::NetworkInfo::IPv4) continue;

@@ -39,8 +39,8 @@ Result<void> checkIsServed(const TaskInfo& task) {
 Result<std::optional<tasks::Duration>> durationFrom(bool present, const mesos::v1::DurationInfo& duration,
                                                     const std::string& field) {
   if (!present) return std::optional<tasks::Duration>();
-  if (duration.nanoseconds() < 0) return Error::invalid(field + ".nanoseconds", "must not be negative");
-  return std::optional<tasks::Duration>(duration.nanoseconds());
+  TRY(const tasks::Duration read, durationOf(duration.nanoseconds(), field));
+  return std::optional<tasks::Duration>(read);
 }
 
 bool leavesSandbox(std::string_view path) {

@@ -254,7 +254,6 @@ TEST(Launch, RefusesNetworksItCannotJoin) {
     const std::string prefix = "container.network_infos";
     return refusal.starts_with(prefix) ? refusal.substr(prefix.size()) : refusal;
   };
-  EXPECT_EQ(networks(R"({"name":"a","groups":["g"]})"), "[0].groups: are not supported by this agent");
   EXPECT_EQ(networks(R"({"name":"a","ip_addresses":[{"ip_address":"10.0.0.1"}]})"),
             "[0].ip_addresses: an address cannot be asked for");
   EXPECT_EQ(networks(R"({"name":"a"},{"name":"a"})"), "[1].name: the network 'a' is joined already");

@@ -178,6 +178,12 @@ TEST(TaskInfo, NamesWhatIsWrong) {
             "task.limits.disk: only 'cpus' and 'mem' can be limited");
 }
 
+TEST(TaskInfo, TakesForeverForACentury) {
+  const TaskRequest request =
+      requestOf(kCommand + R"(,"kill_policy":{"grace_period":{"nanoseconds":9223372036854775807}})");
+  EXPECT_EQ(request.killGrace, std::chrono::nanoseconds(std::chrono::years(100)));
+}
+
 TEST(TaskInfo, RefusesIdsThatAreNoNames) {
   for (const std::string& id : std::vector<std::string>{"", ".", "..", "a/b", "a\n", std::string(256, 'a')}) {
     mesos::v1::TaskInfo info;
