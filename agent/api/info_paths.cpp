@@ -14,6 +14,11 @@ std::string versionOf(const wire::BuildInfo& build) {
   return version.dump();
 }
 
+// Flags are whatever bytes the operator gave.
+std::string flagsOf(const std::map<std::string, std::string>& flags) {
+  return nlohmann::json{{"flags", flags}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
 std::string statsOf(const HostLoad& load) {
   return nlohmann::json{{"cpus_total", load.cpus},
                         {"avg_load_1min", load.oneMinute},
@@ -43,7 +48,7 @@ void InfoPaths::addRoutes(http::Router& router, std::function<bool()> isReady) {
     return isReady() ? http::textResponse(200, "ok") : http::textResponse(503, "Agent has not finished recovery");
   });
   getJson("/version", [this] { return versionOf(settings_.build); });
-  getJson("/flags", [this] { return nlohmann::json{{"flags", settings_.flags}}.dump(); });
+  getJson("/flags", [this] { return flagsOf(settings_.flags); });
   getJson("/system/stats.json", [] { return statsOf(HostLoad::measure()); });
   get("/metrics",
       [this] { return http::Response(200, "text/plain; version=0.0.4; charset=utf-8", settings_.metrics()); });

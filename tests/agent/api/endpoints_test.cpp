@@ -89,6 +89,22 @@ TEST_F(Served, WrapsJsonForPagesOfOtherHosts) {
   EXPECT_EQ(get("/flags.json").body, R"({"flags":{"port":"5051"}})");
 }
 
+class WithOddFlags : public Served {
+ protected:
+  WithOddFlags() : Served(odd()) {}
+
+  static Settings odd() {
+    Settings made = settings();
+    made.flags = {{"attributes", "site:caf\xe9"}};
+    return made;
+  }
+};
+
+TEST_F(WithOddFlags, ShowsThemWhetherTheyAreUtf8OrNot) {
+  const auto response = get("/flags");
+  EXPECT_NE(response.body.find("\"attributes\":\"site:caf\xef\xbf\xbd\""), std::string::npos) << response.body;
+}
+
 TEST_F(Served, TellsHowBusyTheHostIs) {
   const json stats = json::parse(get("/system/stats.json").body);
   EXPECT_EQ(stats.size(), 6U);
