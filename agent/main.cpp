@@ -224,7 +224,7 @@ http::Server::Secure accepting(const std::optional<master::Tls>& tls) {
 }
 master::Connect connecting(const std::optional<master::Tls>& tls) {
   if (!tls) return master::plainConnect();
-  return [tls = *tls](master::Address to) { return tls.connect(std::move(to)); };
+  return [tls = *tls](master::Address to, std::string name) { return tls.connect(std::move(to), std::move(name)); };
 }
 
 struct Listeners {

@@ -80,8 +80,11 @@ Task<Result<std::vector<std::string>>> lookUp(std::string host) {
   const Executor executor = co_await currentExecutor();
   const bool already = co_await isCancelled();
   if (already) co_return cancelledError();
-  boost::asio::ip::tcp::resolver resolver(executor);
   boost::system::error_code failure;
+  // The resolver has one thread for everybody: what needs no looking up does not wait behind what does.
+  boost::asio::ip::make_address(host, failure);
+  if (!failure) co_return std::vector<std::string>{host};
+  boost::asio::ip::tcp::resolver resolver(executor);
   auto token = boost::asio::redirect_error(boost::asio::use_awaitable, failure);
   const std::string_view anyService;
   const auto found = co_await resolver.async_resolve(host, anyService, token);

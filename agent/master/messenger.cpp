@@ -1,5 +1,7 @@
 #include "agent/master/messenger.hpp"
 
+#include <arpa/inet.h>
+
 #include <deque>
 
 #include <fmt/format.h>
@@ -18,7 +20,7 @@ namespace {
 constexpr std::size_t kPiece = 64U << 10U;
 constexpr std::string_view kAgentPrefix = "libprocess/";
 
-Task<Result<async::StreamPtr>> connectPlainly(Address to) {
+Task<Result<async::StreamPtr>> connectPlainly(Address to, std::string) {
   co_return co_await async::connectTcp(to.host, to.port);
 }
 
@@ -34,12 +36,20 @@ bool isFromLibprocess(const http::Headers& headers) {
   return agent && agent->find(kAgentPrefix) != std::string_view::npos;
 }
 
-Result<Upid> senderOf(const http::Headers& headers) {
+Result<Upid> claimedSender(const http::Headers& headers) {
   if (const auto from = headers.find("Libprocess-From")) return parseUpid(trimmed(*from));
   const std::string_view agent = headers.find("User-Agent").value_or("");
   const std::size_t at = agent.find(kAgentPrefix);
   if (at == std::string_view::npos) return Error(Code::InvalidArgument, "the message does not say who sent it");
   return parseUpid(trimmed(agent.substr(at + kAgentPrefix.size())));
+}
+
+// libprocess prints IPv4 addresses; a name would have us ask a server of the sender's choice for it.
+Result<Upid> senderOf(const http::Headers& headers) {
+  TRY(Upid from, claimedSender(headers));
+  in_addr address{};
+  if (from.isEmpty() || ::inet_pton(AF_INET, from.address.host.c_str(), &address) == 1) return from;
+  return Error(Code::InvalidArgument, fmt::format("the sender '{}' gives no IPv4 address", toString(from)));
 }
 
 struct Target {
@@ -131,9 +141,9 @@ Messenger::State::OutboundPtr Messenger::State::outboundTo(const StatePtr& self,
 }
 
 Task<Result<void>> Messenger::State::connect(StatePtr state, OutboundPtr outbound) {
-  Address to = outbound->to;
-  if (const auto name = state->names.find(to); name != state->names.end()) to.host = name->second;
-  Task<Result<async::StreamPtr>> connecting = state->options.connect(std::move(to));
+  const auto named = state->names.find(outbound->to);
+  std::string name = named == state->names.end() ? std::string() : named->second;
+  Task<Result<async::StreamPtr>> connecting = state->options.connect(outbound->to, std::move(name));
   CO_TRY(outbound->stream, co_await async::withTimeout(state->options.connectTimeout, std::move(connecting)));
   co_return Result<void>();
 }

@@ -19,8 +19,9 @@
 
 namespace gantry::agent::master {
 
-// Opens a connection to an address: plain TCP, or TLS over it.
-using Connect = std::function<async::Task<Result<async::StreamPtr>>(Address to)>;
+// Opens a connection to an address: plain TCP, or TLS over it. `name` is who a certificate must be for; "": the
+// address.
+using Connect = std::function<async::Task<Result<async::StreamPtr>>(Address to, std::string name)>;
 Connect plainConnect();
 
 struct MessengerOptions {
@@ -61,7 +62,8 @@ class Messenger : public http::MessageReceiver {
   // replaces what an earlier call for the same UPID asked for.
   void link(const Upid& to, std::function<void()> broken);
 
-  // From now on a connection to `to` is made by this name, which certificates are for; "": by its address.
+  // From now on who answers at `to` must have a certificate for this name; "": for its address. Connections go to the
+  // address all the same: the one whose messages are taken is the one that is asked.
   void setName(const Address& to, std::string name);
 
   // Sends what is queued, for at most `patience`, and closes all connections. Links do not break by that.

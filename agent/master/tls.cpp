@@ -382,7 +382,7 @@ Task<Result<async::StreamPtr>> acceptOver(StatePtr state, async::StreamPtr plain
   co_return async::StreamPtr(std::make_unique<TlsStream>(session));
 }
 
-Task<Result<async::StreamPtr>> connectOver(StatePtr state, Address to) {
+Task<Result<async::StreamPtr>> connectOver(StatePtr state, Address to, std::string name) {
   const TlsSettings& settings = state->settings;
   const async::Executor executor = co_await async::currentExecutor();
   CO_TRY(async::StreamPtr plain, co_await async::connectTcp(to.host, to.port));
@@ -390,14 +390,15 @@ Task<Result<async::StreamPtr>> connectOver(StatePtr state, Address to) {
   const bool byName = settings.validation == TlsSettings::Validation::OpenSsl;
   ::SSL_set_connect_state(session->ssl);
   ::SSL_set_verify(session->ssl, settings.verifyServer ? SSL_VERIFY_PEER : SSL_VERIFY_NONE, nullptr);
-  if (settings.verifyServer && byName) CO_TRY_VOID(expectName(*session, to.host, settings.verifyAddress));
+  if (settings.verifyServer && byName)
+    CO_TRY_VOID(expectName(*session, name.empty() ? to.host : name, settings.verifyAddress));
   CO_TRY_VOID(co_await shakeHands(session));
   if (settings.verifyServer && !byName) CO_TRY_VOID(co_await checkByAddress(session, settings.verifyAddress));
   co_return async::StreamPtr(std::make_unique<TlsStream>(session));
 }
 
-Task<Result<async::StreamPtr>> connectOrDowngrade(StatePtr state, Address to) {
-  Task<Result<async::StreamPtr>> connecting = connectOver(state, to);
+Task<Result<async::StreamPtr>> connectOrDowngrade(StatePtr state, Address to, std::string name) {
+  Task<Result<async::StreamPtr>> connecting = connectOver(state, to, std::move(name));
   if (!state->settings.supportDowngrade) co_return co_await std::move(connecting);
   auto secure = co_await async::withTimeout(kPatience, std::move(connecting));
   if (secure || secure.error().code() == Code::Cancelled) co_return secure;
@@ -422,8 +423,8 @@ Task<Result<async::StreamPtr>> Tls::accept(async::StreamPtr plain) const {
   return acceptOver(state_, std::move(plain));
 }
 
-Task<Result<async::StreamPtr>> Tls::connect(Address to) const {
-  return connectOrDowngrade(state_, std::move(to));
+Task<Result<async::StreamPtr>> Tls::connect(Address to, std::string name) const {
+  return connectOrDowngrade(state_, std::move(to), std::move(name));
 }
 
 }  // namespace gantry::agent::master

@@ -57,7 +57,7 @@ class Tls {
   async::Task<Result<async::StreamPtr>> accept(async::StreamPtr plain) const;
   // Connects. `to.host` is the name or address that the certificate must be for. PermissionDenied when it is not, or is
   // not to be trusted.
-  async::Task<Result<async::StreamPtr>> connect(Address to) const;
+  async::Task<Result<async::StreamPtr>> connect(Address to, std::string name) const;
 
   struct State;
 

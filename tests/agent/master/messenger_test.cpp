@@ -131,18 +131,21 @@ TEST_F(MessengerTest, SendsWhatIsQueuedBeforeItStops) {
   EXPECT_TRUE(eventually([&] { return received_.size() == 1; }));
 }
 
-TEST_F(MessengerTest, ConnectsByTheNameThatIsGiven) {
+TEST_F(MessengerTest, ConnectsToTheAddressAndExpectsTheNameThatIsGiven) {
   std::string connectedTo;
+  std::string expected;
   MessengerOptions options;
-  options.connect = [&](Address to) {
+  options.connect = [&](Address to, std::string name) {
     connectedTo = to.host;
-    return plainConnect()(std::move(to));
+    expected = name;
+    return plainConnect()(std::move(to), std::move(name));
   };
   LibprocessProgram named(loop_.get_executor(), std::move(options));
   named.messenger().setName(there().address, "localhost");
   named.messenger().send("here", there(), "m", "");
   EXPECT_TRUE(eventually([&] { return received_.size() == 1; }));
-  EXPECT_EQ(connectedTo, "localhost");
+  EXPECT_EQ(connectedTo, "127.0.0.1");
+  EXPECT_EQ(expected, "localhost");
   async::runUntilDone(loop_, named.stop());
 }
 

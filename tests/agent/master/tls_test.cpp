@@ -134,7 +134,7 @@ class TlsTest : public testing::Test {
     if (client == nullptr) {
       stream = co_await async::connectTcp(to.host, to.port);
     } else {
-      stream = co_await client->connect(to);
+      stream = co_await client->connect(to, "");
     }
     if (!stream) co_return stream.error();
     auto back = co_await say(stream->get(), std::move(text));
