@@ -92,8 +92,8 @@ async::Task<> TaskLife::launchAndWatch() {
   }
   log::info("task could not be launched",
             {{"task", request_.id}, {"framework", request_.framework}, {"reason", launched.error()}});
-  if (progress_.ending == Ending::None) ++parts_.counters.launchErrors;
-  TaskStatus failure = launchFailure(launched.error(), progress_.ending);
+  if (endingAtExit() == Ending::None) ++parts_.counters.launchErrors;
+  TaskStatus failure = launchFailure(launched.error(), endingAtExit());
   co_await end(std::move(failure));
 }
 
@@ -223,13 +223,13 @@ async::Task<> TaskLife::watch() {
   co_await beside.join();
   if (stopping) co_return;
   const bool neverRan = ended && !ended->waitStatus && journal_->state() == TaskState::Staging;
-  if (neverRan && progress_.ending != Ending::None) {
-    TaskStatus status = launchFailure(Error(Code::Cancelled, ended->message), progress_.ending);
+  if (neverRan && endingAtExit() != Ending::None) {
+    TaskStatus status = launchFailure(Error(Code::Cancelled, ended->message), endingAtExit());
     co_await end(std::move(status));
     co_return;
   }
   if (ended) {
-    TaskStatus status = endStatus(*ended, progress_.ending, request_.container.resources);
+    TaskStatus status = endStatus(*ended, endingAtExit(), request_.container.resources);
     co_await end(std::move(status));
     co_return;
   }
@@ -255,6 +255,12 @@ void TaskLife::enforceIfNeeded() {
   beside_->spawn(enforce());
 }
 
+// Whether it is too late to end the program, though its container is still cleared away: it keeps its own end.
+bool TaskLife::programHasEnded() const {
+  const auto container = parts_.containers.status(request_.container.id);
+  return container && (container->phase == Phase::Stopping || container->phase == Phase::Exited);
+}
+
 // Asks the task to end once it is to, and kills it when its grace is over.
 async::Task<> TaskLife::enforce() {
   if (progress_.ending == Ending::None) {
@@ -263,7 +269,10 @@ async::Task<> TaskLife::enforce() {
     killAt_ = Steady::now() + until(started + limit);
     const auto due = co_await untilDue();
     if (!due) co_return;
-    if (progress_.ending == Ending::None) beginEnd(Ending::Expired, ownGrace());
+    if (progress_.ending == Ending::None) {
+      if (programHasEnded()) co_return;
+      beginEnd(Ending::Expired, ownGrace());
+    }
   }
   // The decision first, so that after a restart the end is told as what it is.
   const auto decided = co_await journal_->written();
@@ -290,7 +299,7 @@ async::Task<Result<void>> TaskLife::untilDue() {
 }
 
 void TaskLife::kill(std::optional<Duration> grace) {
-  if (hasEnded()) return;
+  if (hasEnded() || programHasEnded()) return;
   beginEnd(Ending::Killed, grace.value_or(ownGrace()));
 }
 
@@ -308,6 +317,7 @@ void TaskLife::beginEnd(Ending why, Duration grace) {
   const Steady::time_point killAt = Steady::now() + grace;
   const bool isFirst = progress_.ending == Ending::None;
   if (!isFirst && why != Ending::Discarded && killAt >= killAt_) return;
+  if (!endingAtExit_ && programHasEnded()) endingAtExit_ = progress_.ending;
   killAt_ = isFirst ? killAt : std::min(killAt, killAt_);
   if (isFirst || why == Ending::Discarded) progress_.ending = why;
   progress_.killAt = Clock::now() + std::chrono::duration_cast<Clock::duration>(killAt_ - Steady::now());

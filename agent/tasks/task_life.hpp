@@ -70,6 +70,8 @@ class TaskLife : public std::enable_shared_from_this<TaskLife> {
   async::Task<> end(TaskStatus status);
   void beginEnd(Ending why, Duration grace);
   void enforceIfNeeded();
+  bool programHasEnded() const;
+  Ending endingAtExit() const { return endingAtExit_.value_or(progress_.ending); }
   async::Task<> forgetContainer();
   void tellRunning(const ContainerStatus& container);
   void tellKilling();
@@ -92,6 +94,8 @@ class TaskLife : public std::enable_shared_from_this<TaskLife> {
   async::Scope* beside_ = nullptr;
   bool enforcing_ = false;
   bool isOrphan_ = false;
+  // Set when more was decided after the program had ended.
+  std::optional<Ending> endingAtExit_;
   std::chrono::steady_clock::time_point killAt_;
   async::Event ended_;
   // The grace became shorter, or the end has begun.

@@ -115,6 +115,40 @@ TEST_F(TasksTest, ATaskThatEndsWellAfterAKillIsKilledAllTheSame) {
   EXPECT_EQ(lastOf("a").status.message, "Command exited with status 0");
 }
 
+TEST_F(TasksTest, AProgramThatHasEndedKeepsItsEndWhileItIsClearedAway) {
+  launchUntilRunning("killed");
+  launchUntilRunning("drained");
+  TaskRequest wanted = request("expired");
+  wanted.maxCompletionTime = 200ms;
+  tasks_->run(framework_, std::move(wanted));
+  acknowledgeUntil("expired", TaskState::Running);
+  const std::vector<std::string> all = {"killed", "drained", "expired"};
+  for (const std::string& task : all) containers_->container(containerOf(task))->status.phase = Phase::Stopping;
+  const auto started = std::chrono::steady_clock::now();
+  tasks_->kill("F", "killed", {});
+  tasks_->drain({});
+  until([&] { return std::chrono::steady_clock::now() > started + 250ms; });
+  for (const std::string& task : all) {
+    EXPECT_EQ(containers_->container(containerOf(task))->asked, 0);
+    containers_->end(containerOf(task), 0);
+    acknowledgeUntil(task, TaskState::Finished);
+    EXPECT_EQ(master_.told(task), (States{"TASK_STARTING", "TASK_RUNNING", "TASK_FINISHED"}));
+  }
+}
+
+TEST_F(TasksTest, AShutDownOfItsFrameworkDoesNotChangeTheEndOfAProgramThatHasEnded) {
+  containers_->obeyAsking = false;
+  launchUntilRunning("a");
+  const std::string container = containerOf("a");
+  containers_->container(container)->status.phase = Phase::Stopping;
+  tasks_->shutdownFramework("F");
+  settle();
+  containers_->end(container, 0);
+  until([&] { return tasks_->snapshot().frameworks.empty(); });
+  EXPECT_EQ(tasks_->snapshot().completedFrameworks.at(0).completed.at(0).state, TaskState::Finished);
+  EXPECT_EQ(lastOf("a").status.state, TaskState::Running) << "nobody is told any more";
+}
+
 TEST_F(TasksTest, ItsGraceOverATaskIsKilledTheHardWay) {
   containers_->obeyAsking = false;
   launchUntilRunning("a");
