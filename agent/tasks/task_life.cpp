@@ -31,6 +31,9 @@ bool isBusy(const Result<void>& done) {
   return !done && done.error().code() == Code::Busy;
 }
 
+// How long a kill waits for its being on record: a database that cannot be written does not keep a task alive.
+constexpr Duration kRecordPatience = std::chrono::seconds(1);
+
 // What is left until `time`, at least nothing.
 Duration until(Clock::time_point time) {
   return std::max(std::chrono::duration_cast<Duration>(time - Clock::now()), Duration(0));
@@ -275,8 +278,13 @@ async::Task<> TaskLife::enforce() {
     }
   }
   // The decision first, so that after a restart the end is told as what it is.
-  const auto decided = co_await journal_->written();
-  if (!decided) co_return;
+  async::Task<Result<void>> written = journal_->written();
+  const auto decided = co_await async::withTimeout(kRecordPatience, std::move(written));
+  if (!decided && decided.error().code() == Code::Cancelled) co_return;
+  if (!decided) {
+    log::warning("task is ended though that could not be put on record yet",
+                 {{"task", request_.id}, {"framework", request_.framework}, {"reason", decided.error()}});
+  }
   ContainerId id = request_.container.id;
   ignore(co_await parts_.containers.askToEnd(id), "it has ended, or the grace will");
   const auto due = co_await untilDue();

@@ -2,6 +2,9 @@
 
 #include <csignal>
 
+#include <functional>
+#include <future>
+
 #include "tests/agent/tasks/task_world.hpp"
 
 namespace gantry::agent::tasks {
@@ -14,6 +17,14 @@ class TasksTest : public TaskWorld {
   void SetUp() override {
     TaskWorld::SetUp();
     tasks_->connected(master_);
+  }
+
+  static async::Task<> hold(async::WorkerPool& pool, std::shared_future<void> released) {
+    std::function<Result<void>()> wait = [released] {
+      released.wait();
+      return Result<void>();
+    };
+    ignore(co_await pool.run(std::move(wait)), "it only waits");
   }
 };
 
@@ -158,6 +169,23 @@ TEST_F(TasksTest, ItsGraceOverATaskIsKilledTheHardWay) {
   EXPECT_EQ(container->asked, 1);
   EXPECT_EQ(container->signals, std::vector<int>{SIGKILL});
   EXPECT_EQ(lastOf("a").status.message, "Command terminated with signal Killed");
+}
+
+TEST_F(TasksTest, ADatabaseThatCannotBeWrittenDoesNotKeepATaskAlive) {
+  containers_->obeyAsking = false;
+  launchUntilRunning("a");
+  const auto container = containers_->container(containerOf("a"));
+  // Nothing is written while another holds the only thread of the pool.
+  std::promise<void> release;
+  async::Scope stuck(loop_.get_executor());
+  stuck.spawn(hold(pool_, release.get_future().share()));
+  tasks_->kill("F", "a", 10ms);
+  until([&] { return container->ended.isSet(); });
+  EXPECT_EQ(container->asked, 1);
+  EXPECT_EQ(container->signals, std::vector<int>{SIGKILL});
+  release.set_value();
+  run(stuck.join());
+  acknowledgeUntil("a", TaskState::Killed);
 }
 
 TEST_F(TasksTest, AShorterGraceHastensTheEndAndALongerOneDoesNotDelayIt) {
