@@ -89,12 +89,15 @@ void Tasks::State::takeUp(Found found) {
     FrameworkBook* const book = find(task.record.framework);
     if (book == nullptr) {
       log::error("a task of a framework that is not on record is left out", {{"task", task.record.task}});
-    } else if (task.request) {
+      continue;
+    }
+    settleOlder(*book, task.record.task);
+    if (task.request) {
       takeUp(*book, std::move(task));
     } else if (task.journal->isClosed()) {
       write({state::DeleteTask{task.record.number}});
     } else {
-      book->refused.insert_or_assign(task.record.task, std::move(task.journal));
+      book->refused.emplace(task.record.task, std::move(task.journal));
     }
   }
   // Those that are over, in the order in which their last tasks came.
@@ -114,6 +117,21 @@ void Tasks::State::takeUp(Found found) {
   trimHistory();
 }
 
+// What had the id of `task` before, which was used again: so its end, or the one update of a refused one, had been
+// acknowledged.
+void Tasks::State::settleOlder(FrameworkBook& book, const std::string& task) {
+  if (const auto older = book.refused.find(task); older != book.refused.end()) {
+    write({state::DeleteTask{older->second->number()}});
+    book.refused.erase(older);
+  }
+  if (const auto older = book.tasks.find(task); older != book.tasks.end()) {
+    Journal& journal = older->second->journal();
+    journal.acknowledgeAll();
+    book.completed.push_back({journal.number(), older->second->describe()});
+    book.tasks.erase(older);
+  }
+}
+
 void Tasks::State::takeUp(FrameworkBook& book, FoundTask task) {
   const std::int64_t number = task.record.number;
   const bool isClosed = task.journal->isClosed();
@@ -123,14 +141,7 @@ void Tasks::State::takeUp(FrameworkBook& book, FoundTask task) {
     book.completed.push_back({number, life->describe()});
     return;
   }
-  const auto older = book.tasks.find(task.record.task);
-  if (older != book.tasks.end()) {
-    // Its id was used again, and so its end had been acknowledged.
-    Journal& journal = older->second->journal();
-    journal.acknowledgeAll();
-    book.completed.push_back({journal.number(), older->second->describe()});
-  }
-  book.tasks.insert_or_assign(task.record.task, std::move(life));
+  book.tasks.emplace(task.record.task, std::move(life));
 }
 
 // Each task that went on or has ended knows it.

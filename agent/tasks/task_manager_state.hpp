@@ -55,6 +55,7 @@ struct Tasks::State {
   struct Found;
   Result<Found> read(const state::Contents& contents, bool skipUnreadable);
   void takeUp(Found found);
+  void settleOlder(FrameworkBook& book, const std::string& task);
   void takeUp(FrameworkBook& book, FoundTask task);
   void destroyStrangers();
   async::Task<> destroy(ContainerId container);

@@ -212,6 +212,27 @@ TEST_F(RestartTest, AnIdThatWasUsedAgainIsTheNewTasks) {
   EXPECT_EQ(tasks_->snapshot().completedFrameworks.at(0).completed.size(), 2U);
 }
 
+TEST_F(RestartTest, AnIdThatWasRefusedBeforeIsTheNewTasks) {
+  tasks_->refuse(framework_, "a", TaskState::Dropped, Reason::InvalidOffers, "stale");
+  until([&] { return lastOf("a").status.state == TaskState::Dropped; });
+  settle();
+  // As if the acknowledgement had not been written any more, but the task had.
+  state::TaskRecord second{.number = 2, .framework = "F", .task = "a", .request = *toJson(request("a"))};
+  second.progress = "{}";
+  std::vector<state::Change> changes{state::PutTask{second}};
+  ASSERT_TRUE(run(store_->commit(std::move(changes))));
+  for (int restarts = 0; restarts < 2; ++restarts) {
+    master_.updates.clear();
+    acknowledged_ = 0;
+    restart();
+    if (restarts == 0) acknowledgeUntil("a", TaskState::Dropped);
+    settle();
+    for (const StatusUpdate& update : master_.updates) EXPECT_EQ(update.status.reason, Reason::AgentRestarted);
+  }
+  EXPECT_TRUE(master_.updates.empty());
+  EXPECT_EQ(tasks_->snapshot().completedFrameworks.at(0).completed.size(), 1U);
+}
+
 TEST_F(RestartTest, ALaunchThatWasCutIsTold) {
   containers_->holdLaunches = true;
   launch("a");
