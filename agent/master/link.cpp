@@ -1,6 +1,5 @@
 #include "agent/master/link.hpp"
 
-#include <chrono>
 #include <map>
 
 #include <fmt/format.h>
@@ -10,17 +9,15 @@
 #include "async/event.hpp"
 #include "async/scope.hpp"
 #include "base/log.hpp"
+#include "base/log_limit.hpp"
 
 namespace gantry::agent::master {
 
 using async::Task;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
 constexpr std::string_view kPackage = "mesos.internal.";
-// Anybody who can reach our port can make us drop messages: one line for each of these times.
-constexpr auto kDropInterval = std::chrono::seconds(1);
 
 // Mesos' containers of tasks are named by random UUIDs.
 ContainerId newContainerId() {
@@ -101,8 +98,8 @@ struct MasterLink::State final : Registrant {
   // Shut down by the master, and not of our own accord.
   bool keepsId = false;
   std::optional<Master> leader;
-  std::optional<Clock::time_point> lastDrop;
-  std::size_t silentDrops = 0;
+  // Anybody who can reach our port can make us drop messages.
+  log::Limit drops;
 };
 
 // --- registration
@@ -375,15 +372,10 @@ std::optional<T> MasterLink::State::take(std::string_view message, const Upid& f
 }
 
 void MasterLink::State::drop(std::string_view message, const Upid& from, std::string_view reason) {
-  const auto now = Clock::now();
-  if (lastDrop && now - *lastDrop < kDropInterval) {
-    ++silentDrops;
-    return;
+  if (const auto more = drops.pass()) {
+    log::warning("dropped a message",
+                 {{"message", message}, {"from", toString(from)}, {"reason", reason}, {"more", *more}});
   }
-  lastDrop = now;
-  log::warning(
-      "dropped a message",
-      {{"message", message}, {"from", toString(from)}, {"reason", reason}, {"more", std::exchange(silentDrops, 0)}});
 }
 
 void MasterLink::State::tellMaster(std::string_view name, const std::string& body) {

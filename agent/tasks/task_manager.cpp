@@ -79,8 +79,10 @@ std::shared_ptr<Journal> Tasks::State::newJournal(const std::string& framework, 
 void Tasks::State::run(Framework framework, TaskRequest request) {
   const FrameworkBook* const known = find(framework.id);
   if (isShutDown || (known != nullptr && known->ending)) {
-    log::warning("a task is not run, since its framework or the agent is shutting down",
-                 {{"task", request.id}, {"framework", framework.id}});
+    if (const auto more = limits.notRun.pass()) {
+      log::warning("a task is not run, since its framework or the agent is shutting down",
+                   {{"task", request.id}, {"framework", framework.id}, {"more", *more}});
+    }
     return;
   }
   if (drain) {
@@ -106,8 +108,13 @@ void Tasks::State::run(Framework framework, TaskRequest request) {
 }
 
 void Tasks::State::refuse(Framework framework, std::string task, TaskState state, Reason reason, std::string message) {
-  log::warning("task is refused",
-               {{"task", task}, {"framework", framework.id}, {"reason", toString(reason)}, {"message", message}});
+  if (const auto more = limits.refused.pass()) {
+    log::warning("task is refused", {{"task", task},
+                                     {"framework", framework.id},
+                                     {"reason", toString(reason)},
+                                     {"message", message},
+                                     {"more", *more}});
+  }
   TaskStatus status = agentStatus(stateFor(framework, state), reason, std::move(message));
   ++counters.validStatusUpdates;
   ++counters.ended[status.state];
@@ -284,8 +291,10 @@ void Tasks::refuse(Framework framework, std::string task, TaskState state, Reaso
 void Tasks::kill(const std::string& framework, const std::string& task, std::optional<Duration> grace) {
   FrameworkBook* const book = state_->find(framework);
   if (book == nullptr || book->ending) {
-    log::warning("a kill is ignored, since the framework has no tasks here",
-                 {{"task", task}, {"framework", framework}});
+    if (const auto more = state_->limits.ignoredKills.pass()) {
+      log::warning("a kill is ignored, since the framework has no tasks here",
+                   {{"task", task}, {"framework", framework}, {"more", *more}});
+    }
     return;
   }
   if (const auto known = book->tasks.find(task); known != book->tasks.end()) {
@@ -324,7 +333,10 @@ void Tasks::acknowledge(const std::string& framework, const std::string& task, c
     if (journal->isAcknowledged()) state_->close(*book, *journal);
     return;
   }
-  log::warning("an acknowledgement is ignored", {{"task", task}, {"framework", framework}, {"reason", done.error()}});
+  if (const auto more = state_->limits.ignoredAcknowledgements.pass()) {
+    log::warning("an acknowledgement is ignored",
+                 {{"task", task}, {"framework", framework}, {"reason", done.error()}, {"more", *more}});
+  }
 }
 
 void Tasks::reconcile(Framework framework, const std::string& task) {

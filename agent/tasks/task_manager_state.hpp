@@ -16,6 +16,7 @@
 #include "agent/tasks/task_manager.hpp"
 #include "async/event.hpp"
 #include "async/scope.hpp"
+#include "base/log_limit.hpp"
 
 namespace gantry::agent::tasks {
 
@@ -78,6 +79,13 @@ struct Tasks::State {
   LifeParts lives;
   std::deque<std::vector<state::Change>> unwritten;
   bool isWriting = false;
+  // A framework can make us say so as often as it likes.
+  struct {
+    log::Limit notRun;
+    log::Limit refused;
+    log::Limit ignoredKills;
+    log::Limit ignoredAcknowledgements;
+  } limits;
 };
 
 }  // namespace gantry::agent::tasks

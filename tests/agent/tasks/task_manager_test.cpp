@@ -458,6 +458,20 @@ TEST_F(TasksTest, AnIdThatIsNoDirectorysNameIsRefused) {
             "Failed to launch container: task_id: '../../../etc' cannot be the name of a directory");
 }
 
+TEST_F(TasksTest, WhatAFrameworkCausesAtWillDoesNotFillTheLog) {
+  launchUntilRunning("a");
+  testing::internal::CaptureStderr();
+  for (int i = 0; i < 100; ++i) {
+    tasks_->acknowledge("F", "a", "something else");
+    tasks_->kill("nobody's", "a", {});
+    launch("a");
+  }
+  tasks_->shutdownFramework("F");
+  for (int i = 0; i < 100; ++i) launch("b");
+  const std::string logged = testing::internal::GetCapturedStderr();
+  EXPECT_LT(std::ranges::count(logged, '\n'), 20) << logged;
+}
+
 TEST_F(TasksTest, TheHistoryIsBounded) {
   stopAgent();
   settings_.completedFrameworks = 2;
