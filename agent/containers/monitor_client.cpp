@@ -12,6 +12,7 @@
 #include "async/descriptor.hpp"
 #include "async/process.hpp"
 #include "async/socket.hpp"
+#include "async/time.hpp"
 #include "base/monitor_protocol.hpp"
 #include "kernel/file.hpp"
 
@@ -24,6 +25,8 @@ namespace protocol = monitor_protocol;
 constexpr const char* kMonitorLog = "monitor.log";
 constexpr std::size_t kMaxRecord = 128;
 constexpr std::size_t kMaxLog = 256U << 10U;
+// Between two tries at what failed for the host's sake.
+constexpr async::Duration kPause = std::chrono::seconds(1);
 
 // "<first> <second>", decimal, as records and messages spell their pairs.
 template <typename First, typename Second>
@@ -49,6 +52,21 @@ std::optional<ExitRecord> parseExit(std::string_view text) {
   const auto since =
       std::chrono::duration_cast<std::chrono::system_clock::duration>(std::chrono::nanoseconds(pair->second));
   return ExitRecord{pair->first, std::chrono::system_clock::time_point(since)};
+}
+
+// What a record holds; only NotFound says that there is none, and anything else passes.
+async::Task<Result<std::string>> awaitRecord(std::string path) {
+  while (true) {
+    auto text = kernel::readFile(path, kMaxRecord);
+    if (text || text.error().code() == Code::NotFound) co_return text;
+    CO_TRY_VOID(co_await async::sleep(kPause));
+  }
+}
+
+Result<kernel::ProcessId> processIn(const std::string& path, std::string_view text) {
+  const auto id = parseProcess(text);
+  if (!id) return Error(Code::NotFound, fmt::format("'{}' names no process", path));
+  return *id;
 }
 
 std::string pathIn(const std::string& directory, const char* name) {
@@ -124,7 +142,12 @@ class SocketMonitor final : public Monitor {
 
   async::Task<Result<kernel::ProcessId>> created() override {
     while (!init_ && !failure_ && socket_) CO_TRY_VOID(co_await step());
-    if (!init_ && !failure_) init_ = noted(protocol::kInitRecord);
+    if (!init_ && !failure_) {
+      std::string record = pathIn(directory_, protocol::kInitRecord);
+      const auto noted = co_await awaitProcessFile(std::move(record));
+      if (!noted && noted.error().code() == Code::Cancelled) co_return noted.error();
+      if (noted) init_ = *noted;
+    }
     if (init_) co_return *init_;
     if (!failure_) failure_ = deathBeforeCreation();
     co_return *failure_;
@@ -134,15 +157,16 @@ class SocketMonitor final : public Monitor {
     while (!exit_ && !failure_ && socket_) CO_TRY_VOID(co_await step());
     if (failure_) co_return *failure_;
     if (!exit_) {
-      const auto text = kernel::readFile(pathIn(directory_, protocol::kExitRecord), kMaxRecord);
-      if (text) exit_ = parseExit(*text);
+      CO_TRY(exit_, co_await recordedExit());
     }
     if (!exit_) {
-      // The monitor was killed; its container goes on without one.
+      // Either the monitor was killed, and its container goes on without one; or only the connection to it is lost.
       CO_TRY(const kernel::ProcessId init, co_await created());
-      auto process = kernel::Process::open(init);
-      if (process) CO_TRY_VOID(co_await async::ended(*process));
-      exit_ = ExitRecord{std::nullopt, std::chrono::system_clock::now()};
+      CO_TRY_VOID(co_await untilEnded(init));
+      const auto time = std::chrono::system_clock::now();
+      CO_TRY_VOID(co_await monitorEnded());
+      CO_TRY(exit_, co_await recordedExit());
+      if (!exit_) exit_ = ExitRecord{std::nullopt, time};
     }
     co_return *exit_;
   }
@@ -160,11 +184,10 @@ class SocketMonitor final : public Monitor {
   Result<void> abandon() override {
     over_ = true;
     if (child_) return child_.signal(SIGKILL);
-    const auto id = noted(protocol::kMonitorRecord);
-    if (!id) return {};
-    auto process = kernel::Process::open(*id);
-    if (!process) return {};  // it is gone already
-    return process->signal(SIGKILL);
+    const auto killed = killNoted();
+    // It is gone already, or never was.
+    if (!killed && killed.error().code() == Code::NotFound) return {};
+    return killed;
   }
 
   static Result<async::PacketSocket> connect(const async::Executor& executor, const std::string& directory) {
@@ -203,9 +226,28 @@ class SocketMonitor final : public Monitor {
     co_return Result<void>();
   }
 
-  std::optional<kernel::ProcessId> noted(const char* record) const {
-    const auto id = readProcessFile(pathIn(directory_, record));
-    return id ? std::optional(*id) : std::nullopt;
+  // What the monitor left in its directory, if it did.
+  async::Task<Result<std::optional<ExitRecord>>> recordedExit() const {
+    std::string record = pathIn(directory_, protocol::kExitRecord);
+    const auto text = co_await awaitRecord(std::move(record));
+    if (text) co_return parseExit(*text);
+    if (text.error().code() == Code::Cancelled) co_return text.error();
+    co_return std::optional<ExitRecord>();
+  }
+
+  // Completes once the monitor is gone, and so has left what it is going to leave.
+  async::Task<Result<void>> monitorEnded() const {
+    std::string record = pathIn(directory_, protocol::kMonitorRecord);
+    const auto id = co_await awaitProcessFile(std::move(record));
+    if (id) co_return co_await untilEnded(*id);
+    if (id.error().code() == Code::Cancelled) co_return id.error();
+    co_return Result<void>();
+  }
+
+  Result<void> killNoted() const {
+    TRY(const kernel::ProcessId id, readProcessFile(pathIn(directory_, protocol::kMonitorRecord)));
+    TRY(const kernel::Process process, kernel::Process::open(id));
+    return process.signal(SIGKILL);
   }
 
   Error creationFailure(const std::string& status) const {
@@ -269,9 +311,24 @@ Result<kernel::Fd> openLog(const std::string& directory) {
 
 Result<kernel::ProcessId> readProcessFile(const std::string& path) {
   TRY(const std::string text, kernel::readFile(path, kMaxRecord));
-  const auto id = parseProcess(text);
-  if (!id) return Error(Code::NotFound, fmt::format("'{}' names no process", path));
-  return *id;
+  return processIn(path, text);
+}
+
+async::Task<Result<kernel::ProcessId>> awaitProcessFile(std::string path) {
+  CO_TRY(const std::string text, co_await awaitRecord(path));
+  co_return processIn(path, text);
+}
+
+async::Task<Result<void>> untilEnded(kernel::ProcessId id) {
+  while (true) {
+    const auto process = kernel::Process::open(id);
+    if (!process && process.error().code() == Code::NotFound) co_return Result<void>();
+    if (process) {
+      auto ended = co_await async::ended(*process);
+      if (ended || ended.error().code() == Code::Cancelled) co_return ended;
+    }
+    CO_TRY_VOID(co_await async::sleep(kPause));
+  }
 }
 
 async::Task<Result<std::unique_ptr<Monitor>>> Monitor::start(MonitorCommand command) {

@@ -52,6 +52,12 @@ struct ExitRecord {
 // A process as a monitor writes it to D/monitor and D/init: "<pid> <start time>\n". NotFound when there is no such file
 // or it holds something else.
 Result<kernel::ProcessId> readProcessFile(const std::string& path);
+// The same, but waits out what says nothing about the container: the host has no descriptor left, say. Fails with
+// NotFound and Cancelled only.
+async::Task<Result<kernel::ProcessId>> awaitProcessFile(std::string path);
+// Completes once that process has ended, at once when it has already; waits the same things out. Fails with Cancelled
+// only.
+async::Task<Result<void>> untilEnded(kernel::ProcessId id);
 
 // Only used on the agent's thread. One coroutine at a time awaits created() or exited(). Destroying it leaves a running
 // container and its monitor as they are.

@@ -1,9 +1,7 @@
 #include "agent/containers/monitors.hpp"
 
-#include <chrono>
 #include <csignal>
 
-#include "async/process.hpp"
 #include "async/time.hpp"
 #include "base/monitor_protocol.hpp"
 #include "kernel/file.hpp"
@@ -12,9 +10,6 @@
 namespace gantry::agent {
 
 namespace {
-
-// Between two tries to open a monitor's process.
-constexpr async::Duration kPause = std::chrono::seconds(1);
 
 Result<kernel::Process> openNoted(const std::string& directory, const char* record) {
   TRY(const kernel::ProcessId id, readProcessFile(directory + "/" + record));
@@ -37,17 +32,12 @@ async::Task<Result<std::unique_ptr<Monitor>>> MonitorPrograms::find(std::string 
 }
 
 async::Task<> MonitorPrograms::lost(std::string directory) {
-  while (true) {
-    auto process = openNoted(directory, monitor_protocol::kMonitorRecord);
-    if (process) {
-      const auto ended = co_await async::ended(*process);
-      if (!ended) co_return;  // cancelled
-      break;
-    }
-    if (process.error().code() == Code::NotFound) break;
-    // The host has no descriptor left, say, which is no reason to end a container.
-    const auto slept = co_await async::sleep(kPause);
-    if (!slept) co_return;
+  std::string record = directory + "/" + monitor_protocol::kMonitorRecord;
+  const auto monitor = co_await awaitProcessFile(std::move(record));
+  if (!monitor && monitor.error().code() == Code::Cancelled) co_return;
+  if (monitor) {
+    const auto ended = co_await untilEnded(*monitor);
+    if (!ended) co_return;  // cancelled
   }
   // The record is written before the monitor ends.
   if (!kernel::exists(directory + "/" + monitor_protocol::kExitRecord)) co_return;

@@ -15,6 +15,7 @@
 #include "async/run.hpp"
 #include "async/scope.hpp"
 #include "kernel/file.hpp"
+#include "tests/support/without_descriptors.hpp"
 
 namespace gantry::agent {
 namespace {
@@ -271,6 +272,43 @@ TEST_F(MonitorClient, NoticesThatTheMonitorWasKilled) {
   EXPECT_TRUE(kernel::isAlive(init)) << "the container goes on without its monitor";
   const ExitRecord record = run(monitor->exited());
   EXPECT_FALSE(record.waitStatus);
+}
+
+TEST_F(MonitorClient, AContainerHasNotEndedBecauseTheHostHasNoDescriptorLeft) {
+  const auto monitor = run(Monitor::start(command("sleep 2; exit 3")));
+  const kernel::ProcessId init = run(monitor->created());
+  EXPECT_TRUE(monitor->abandon());
+  {
+    const tests::WithoutDescriptors none;
+    auto early = async::withTimeout(200ms, monitor->exited());
+    EXPECT_EQ(failureOf(std::move(early)).code(), Code::Timeout);
+  }
+  EXPECT_TRUE(kernel::isRunning(init.pid));
+  EXPECT_FALSE(run(monitor->exited()).waitStatus);
+  EXPECT_FALSE(kernel::isRunning(init.pid));
+}
+
+TEST_F(MonitorClient, AFirstProcessIsNotMissingBecauseTheHostHasNoDescriptorLeft) {
+  const auto first = run(Monitor::start(command("sleep 0.5; exit 3")));
+  const kernel::ProcessId init = run(first->created());
+  EXPECT_TRUE(kernel::unlink(directory_ + "/monitor.sock"));
+  const auto found = run(Monitor::find(directory_));
+  {
+    const tests::WithoutDescriptors none;
+    auto early = async::withTimeout(200ms, found->created());
+    EXPECT_EQ(failureOf(std::move(early)).code(), Code::Timeout);
+  }
+  EXPECT_EQ(run(found->created()), init);
+}
+
+TEST_F(MonitorClient, TellsTheStatusThatAMonitorRecordsAfterItsConnectionIsLost) {
+  const auto first = run(Monitor::start(command("sleep 0.5; exit 5")));
+  (void)run(first->created());
+  EXPECT_TRUE(kernel::unlink(directory_ + "/monitor.sock"));
+  const auto found = run(Monitor::find(directory_));
+  const ExitRecord record = run(found->exited());
+  ASSERT_TRUE(record.waitStatus);
+  EXPECT_EQ(WEXITSTATUS(*record.waitStatus), 5);
 }
 
 TEST_F(MonitorClient, SurvivesADirectoryNameLongerThanASocketPath) {
