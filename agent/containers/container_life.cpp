@@ -180,6 +180,7 @@ async::Task<Result<void>> ContainerLife::lookForMonitor() {
     auto process = kernel::Process::open(init_);
     if (process) {
       process_ = std::move(*process);
+      for (const int signal : std::exchange(unsent_, {})) ignore(process_.signal(signal), "it has ended");
     } else if (process.error().code() != Code::NotFound) {
       co_return std::move(process).error();
     }
@@ -332,7 +333,10 @@ Result<void> ContainerLife::kill(int signal) {
     launchScope_->cancel();
     return {};
   }
-  if (!process_) return {};
+  if (!process_) {
+    unsent_.insert(signal);
+    return {};
+  }
   auto sent = process_.signal(signal);
   if (!sent && sent.error().code() == Code::NotFound) return {};
   return sent;

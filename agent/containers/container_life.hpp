@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -123,6 +124,8 @@ class ContainerLife : public std::enable_shared_from_this<ContainerLife> {
   // While the launch runs: cancelling it gives the launch up.
   async::Scope* launchScope_ = nullptr;
   std::optional<int> signal_;
+  // Asked for while the process of a container that was running before could not be opened.
+  std::set<int> unsent_;
   std::optional<isolators::Limitation> limitation_;
   async::Event limited_;
   // While the program runs: for what goes on beside it.

@@ -13,6 +13,7 @@
 #include "async/run.hpp"
 #include "oci/spec.hpp"
 #include "tests/fakes/containers.hpp"
+#include "tests/support/without_descriptors.hpp"
 
 namespace gantry::agent {
 namespace {
@@ -396,6 +397,25 @@ TEST_F(EngineTest, AKillReachesAContainerWhoseMonitorCannotBeReached) {
   while (monitors_.unreachable > 0) ASSERT_TRUE(run(async::sleep(std::chrono::milliseconds(1))));
   ASSERT_TRUE(run(engine().kill(webId(), SIGTERM)));
   EXPECT_EQ(run(engine().wait(webId()))->message, "was killed by SIGTERM (15), as requested");
+}
+
+async::Task<Result<void>> recoverAndKillWithoutDescriptors(Engine* engine, state::Contents contents) {
+  CO_TRY_VOID(co_await engine->recover(std::move(contents), false));
+  const tests::WithoutDescriptors none;
+  CO_TRY_VOID(co_await async::sleep(std::chrono::milliseconds(20)));
+  co_return co_await engine->kill(webId(), SIGKILL);
+}
+
+TEST_F(EngineTest, AKillReachesAContainerWhoseProcessCouldNotBeOpened) {
+  ASSERT_TRUE(launch(request()));
+  run(engine().stop());
+  end();
+  openState();
+  ASSERT_TRUE(run(recoverAndKillWithoutDescriptors(&engine(), contents_)));
+  EXPECT_EQ(engine().status(webId())->pid, 0);
+  const auto termination = run(async::withTimeout(kSoon, engine().wait(webId())));
+  ASSERT_TRUE(termination) << termination.error().message();
+  EXPECT_EQ(termination->message, "was killed by SIGKILL (9), as requested");
 }
 
 TEST_F(EngineTest, TellsHowAContainerEndedWhileThereWasNoAgent) {
