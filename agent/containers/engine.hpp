@@ -31,7 +31,8 @@ class Engine final : public ContainerManager {
   //   it. Until then its id is taken, and every call for it fails with Unavailable.
   // - With `rebuild` (the database was corrupt) records are made anew from what runs.
   //
-  // Completes when strangers are gone; containers of ours that must be cleared away may take longer.
+  // Completes when strangers are gone and, after a reboot, so is what was running before; containers of ours whose
+  // launch was cut may take longer to be cleared away.
   async::Task<Result<void>> recover(state::Contents contents, bool rebuild);
   // Lets go of all containers, which go on running, for the next agent to find. Waits for what is being written.
   async::Task<> stop();

@@ -51,7 +51,7 @@ async::Task<Result<void>> Engine::recover(state::Contents contents, bool rebuild
   const auto known = contents.facts.find(kBootFact);
   const bool rebooted = known != contents.facts.end() && known->second != boot;
   std::vector<state::Change> changes;
-  changes.emplace_back(state::PutFact{kBootFact, boot});
+  if (!rebooted) changes.emplace_back(state::PutFact{kBootFact, boot});
   if (rebuild) {
     contents.containers = recordsOfWhatRuns();
     for (const auto& record : contents.containers) changes.emplace_back(state::PutContainer{record});
@@ -60,6 +60,7 @@ async::Task<Result<void>> Engine::recover(state::Contents contents, bool rebuild
 
   std::set<std::string> inLedger;
   for (const state::LedgerEntry& entry : contents.ledger) inLedger.insert(entry.container);
+  std::vector<LifePtr> ran;
   for (const state::ContainerRecord& record : contents.containers) {
     auto life = ContainerLife::restore(parts_, counters_, record);
     if (!life) {
@@ -68,6 +69,7 @@ async::Task<Result<void>> Engine::recover(state::Contents contents, bool rebuild
       unreadable_.emplace(record.id, layersOf(record));
       continue;
     }
+    if ((*life)->phase() == Phase::Running) ran.push_back(*life);
     takeUp(std::move(*life), rebooted, inLedger.contains(record.id));
   }
 
@@ -85,7 +87,16 @@ async::Task<Result<void>> Engine::recover(state::Contents contents, bool rebuild
       log::error("cannot destroy what belongs to no container", {{"container", name}, {"reason", destroyed.error()}});
     }
   }
-  co_return Result<void>();
+  if (!rebooted) co_return Result<void>();
+
+  // Last: a start that is cut short before leaves the next one to see the reboot, and nothing was launched meanwhile
+  // that it could take for a container from before.
+  for (const LifePtr& life : ran) {
+    const auto ended = co_await life->ended();
+    if (!ended) co_return ended.error();
+  }
+  std::vector<state::Change> rebootKnown{state::PutFact{kBootFact, boot}};
+  co_return co_await parts_.store.commit(std::move(rebootKnown));
 }
 
 void Engine::takeUp(LifePtr life, bool hostRebooted, bool inLedger) {

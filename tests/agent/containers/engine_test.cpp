@@ -522,6 +522,24 @@ TEST_F(EngineTest, ReportsWhatDidNotSurviveAReboot) {
   EXPECT_EQ(termination->message, "the host was rebooted while the container was running");
 }
 
+TEST_F(EngineTest, AStartThatIsCutAfterARebootDoesNotHideItFromTheNext) {
+  ASSERT_TRUE(launch(request()));
+  const std::vector<state::Change> changes{state::PutFact{"boot_id", "another"}};
+  ASSERT_TRUE(run(runs_.store->commit(changes)));
+  run(engine().stop());
+  end();
+  openState();
+  script_->hanging = {"cleanup net"};
+  const auto cut = run(async::withTimeout(std::chrono::milliseconds(100), engine().recover(contents_, false)));
+  ASSERT_FALSE(cut);
+  EXPECT_EQ(cut.error().code(), Code::Timeout);
+  EXPECT_EQ(contentsNow().facts.at("boot_id"), "another");
+
+  restart();
+  EXPECT_EQ(run(engine().wait(webId()))->message, "the host was rebooted while the container was running");
+  EXPECT_EQ(storedContents().facts.at("boot_id"), *kernel::bootId());
+}
+
 TEST_F(EngineTest, LeavesAContainerAloneWhoseRecordItCannotRead) {
   ASSERT_TRUE(launch(request()));
   ASSERT_TRUE(run(engine().launchSession(session())));
