@@ -59,6 +59,13 @@ int becomeProgram(const ChildPlan& plan) {
   return errno;
 }
 
+// While a thread is in sigwait(3), SigBlk is without the signals that it waits for. Which ones they are is in its
+// memory: whoever waits for any is taken to wait for all.
+bool waitsForSignals(pid_t pid) {
+  const auto call = readFile(fmt::format("/proc/{}/syscall", pid));
+  return call && call->starts_with(fmt::format("{} ", SYS_rt_sigtimedwait));
+}
+
 }  // namespace
 
 Result<std::uint64_t> startTimeOf(pid_t pid) {
@@ -95,7 +102,10 @@ Result<Disposition> dispositionOf(pid_t pid, int signal) {
   };
   TRY(const bool caught, holds("\nSigCgt:\t"));
   TRY(const bool ignored, holds("\nSigIgn:\t"));
-  return caught ? Disposition::Caught : ignored ? Disposition::Ignored : Disposition::Default;
+  TRY(const bool blocked, holds("\nSigBlk:\t"));
+  if (caught) return Disposition::Caught;
+  if (ignored) return Disposition::Ignored;
+  return blocked || waitsForSignals(pid) ? Disposition::Blocked : Disposition::Default;
 }
 
 Result<std::string> bootId() {

@@ -33,8 +33,9 @@ Result<std::string> bootId();
 // False for a process that has ended, though its parent may not have waited for it yet.
 bool isRunning(pid_t pid);
 
-// What a signal does to a process (SigCgt and SigIgn of /proc/<pid>/status).
-enum class Disposition { Default, Ignored, Caught };
+// What a signal does to a process. Blocked: its first thread blocks a signal without a handler, for a signalfd or for
+// sigwait(3), and gets it where the default action would not be taken.
+enum class Disposition { Default, Ignored, Caught, Blocked };
 Result<Disposition> dispositionOf(pid_t pid, int signal);
 
 // A process that somebody may signal and wait for: a pid and its pidfd (Linux 5.3).

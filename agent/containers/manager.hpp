@@ -98,8 +98,9 @@ class ContainerManager {
   // it has already ended.
   virtual async::Task<Result<void>> kill(ContainerId id, int signal) = 0;
   // Asks all processes of a container to end, by SIGTERM, and completes when they were asked. The first one is process
-  // 1 of its namespace, for which the kernel drops a SIGTERM that it has no handler for: it ends as soon as the others
-  // have, then, and is reported as ended by SIGTERM. Before there is one the launch is given up. Errors as kill's.
+  // 1 of its namespace, for which the kernel drops a SIGTERM that it neither handles nor blocks: it ends as soon as the
+  // others have, then, and is reported as ended by SIGTERM. Before there is one the launch is given up. Errors as
+  // kill's.
   virtual async::Task<Result<void>> askToEnd(ContainerId id) = 0;
   // Forgets an ended container and deletes its sandbox, but for one that the request gave it. Busy while it runs;
   // NotFound when unknown.

@@ -15,7 +15,7 @@ namespace {
 using kernel::Disposition;
 
 // The first process of a namespace of its own: the kernel gives it only those signals that it has a handler for
-// (pid_namespaces(7)), and SIGKILL and SIGSTOP from outside.
+// (pid_namespaces(7)) or blocks, and SIGKILL and SIGSTOP from outside.
 bool dropsSigterm(const isolators::Container& container, pid_t init) {
   if (container.request.security.sharePidNamespace) return false;
   const auto disposition = kernel::dispositionOf(init, SIGTERM);

@@ -68,6 +68,22 @@ TEST(Process, CannotStartWhatDoesNotExist) {
   EXPECT_EQ(process.error().message(), "run '/no/such/program': No such file or directory");
 }
 
+TEST(Process, TellsWhatASignalDoesToIt) {
+  sigset_t before;
+  sigset_t usr1;
+  sigemptyset(&usr1);
+  sigaddset(&usr1, SIGUSR1);
+  EXPECT_EQ(*dispositionOf(::getpid(), SIGUSR1), Disposition::Default);
+  sigprocmask(SIG_BLOCK, &usr1, &before);
+  EXPECT_EQ(*dispositionOf(::getpid(), SIGUSR1), Disposition::Blocked);
+  sigprocmask(SIG_SETMASK, &before, nullptr);
+  ::signal(SIGUSR1, SIG_IGN);
+  EXPECT_EQ(*dispositionOf(::getpid(), SIGUSR1), Disposition::Ignored);
+  ::signal(SIGUSR1, [](int) {});
+  EXPECT_EQ(*dispositionOf(::getpid(), SIGUSR1), Disposition::Caught);
+  ::signal(SIGUSR1, SIG_DFL);
+}
+
 TEST(Process, IsKnownByPidAndStartTime) {
   const auto self = identify(::getpid());
   ASSERT_TRUE(self);

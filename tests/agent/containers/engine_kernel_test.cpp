@@ -358,6 +358,20 @@ TEST_P(EngineOnKernel, AProgramWithAHandlerEndsAsItLikes) {
   EXPECT_EQ(ended->message, "exited with status 5 after SIGTERM was requested");
 }
 
+TEST_P(EngineOnKernel, AProgramThatBlocksTheSignalGetsItAndItsGrace) {
+  std::filesystem::copy_file(AWAITS_SIGTERM, directory_ + "/layer/bin/awaits_sigterm");
+  for (const std::string how : {"signalfd", "sigwait"}) {
+    ASSERT_TRUE(run(engine_->launch(shell("exec awaits_sigterm " + how))));
+    awaitOutput("begin\n");
+    ASSERT_TRUE(run(engine_->askToEnd(webId())));
+    const auto ended = run(engine_->wait(webId()));
+    ASSERT_TRUE(ended);
+    EXPECT_EQ(ended->message, "exited with status 5 after SIGTERM was requested") << how;
+    EXPECT_EQ(output(), "begin\nsaved\n") << how;
+    ASSERT_TRUE(run(engine_->remove(webId())));
+  }
+}
+
 TEST_P(EngineOnKernel, OneThatDoesNotEndIsKilled) {
   ASSERT_TRUE(run(engine_->launch(shell("trap '' TERM; echo begin; sleep 1000 & wait"))));
   awaitOutput("begin\n");
