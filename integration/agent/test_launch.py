@@ -223,7 +223,8 @@ def test_many_at_once(agent, image):
 def test_list_and_read_files(agent, image):
     agent.launch("files", "echo content > $MESOS_SANDBOX/made; sleep 1000", image)
     path = str(agent.sandbox("files"))
-    wait_until(lambda: (agent.sandbox("files") / "made").exists(), "the file is there")
+    made = agent.sandbox("files") / "made"
+    wait_until(lambda: made.exists() and made.stat().st_size, "the file is written")
     listed = agent.call("LIST_FILES", {"path": path})["list_files"]["file_infos"]
     entries = {os.path.basename(entry["path"]): entry for entry in listed}
     assert {"stdout", "stderr", "made"} <= set(entries)

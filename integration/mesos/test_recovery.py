@@ -207,6 +207,7 @@ def test_killed_at_any_moment(mesos_agent, master):
             # It never ran, or so the agent must believe.
             assert end.state in CUT | {"TASK_KILLED"}, f"{id}: {describe(master.stream(id))}"
             assert end.status.message or end.reason, f"{id}: {describe(master.stream(id))}"
+            assert "monitor" not in end.status.message, "nobody killed a monitor"
             cut += 1
     print(f"{cut} of {len(expected)} tasks were cut")
     assert cut < len(expected)
