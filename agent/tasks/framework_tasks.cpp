@@ -1,5 +1,7 @@
 #include "agent/tasks/framework_tasks.hpp"
 
+#include <algorithm>
+
 namespace gantry::agent::tasks {
 
 FrameworkTasks FrameworkBook::describe() const {
@@ -14,6 +16,10 @@ FrameworkTasks FrameworkBook::describe() const {
 bool FrameworkBook::knows(const std::string& task) const {
   const auto found = tasks.find(task);
   return found != tasks.end() ? !found->second->isOrphan() : refused.contains(task);
+}
+
+bool FrameworkBook::hasCompleted(const std::string& task) const {
+  return std::ranges::any_of(completed, [&task](const CompletedTask& each) { return each.task.id == task; });
 }
 
 Journal* FrameworkBook::find(const std::string& task) const {

@@ -29,6 +29,8 @@ struct FrameworkBook {
   bool isActive() const { return !tasks.empty() || !refused.empty(); }
   // Whether a master may ask after the task.
   bool knows(const std::string& task) const;
+  // Whether the end of a task of this name is acknowledged, and still remembered.
+  bool hasCompleted(const std::string& task) const;
   // The journal of a task that is not over, null for others.
   Journal* find(const std::string& task) const;
 

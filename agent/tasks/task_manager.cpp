@@ -299,7 +299,7 @@ void Tasks::kill(const std::string& framework, const std::string& task, std::opt
   }
   if (const auto known = book->tasks.find(task); known != book->tasks.end()) {
     known->second->kill(grace);
-  } else if (!book->refused.contains(task)) {
+  } else if (!book->refused.contains(task) && !book->hasCompleted(task)) {
     state_->refuse(*book->framework, task, TaskState::Dropped, Reason::ExecutorTerminated,
                    "the task to be killed is not known to the agent");
   }

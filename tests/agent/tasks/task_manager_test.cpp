@@ -334,6 +334,18 @@ TEST_F(TasksTest, ARefusedTaskHasItsOneStatus) {
   acknowledgeUntil("b", TaskState::Lost);
 }
 
+TEST_F(TasksTest, AKillThatComesAfterTheEndIsAcknowledgedIsNotAnswered) {
+  launch("a");
+  launch("b");
+  until([&] { return master_.told("a").size() == 1 && master_.told("b").size() == 1; });
+  containers_->end(containerOf("a"), kExit3);
+  acknowledgeUntil("a", TaskState::Failed);
+  until([&] { return !tasks_->snapshot().frameworks.at(0).completed.empty(); });
+  tasks_->kill("F", "a", std::nullopt);
+  settle();
+  EXPECT_EQ(master_.told("a"), (States{"TASK_STARTING", "TASK_RUNNING", "TASK_FAILED"}));
+}
+
 TEST_F(TasksTest, KillsOfUnknownTasksAreAnsweredWhereTheFrameworkIsKnown) {
   tasks_->kill("F", "unknown", {});
   settle();
